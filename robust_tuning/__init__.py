@@ -1,0 +1,44 @@
+"""Fine-tune a pretrained vision model and know what it costs in robustness.
+
+Public names are loaded on first use (PEP 562): importing the package loads no torch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "RobustTuner": "robust_tuning.tuner",
+    "BackboneConfig": "robust_tuning.backbones",
+    "FullFineTuning": "robust_tuning.strategies",
+    "LinearProbe": "robust_tuning.strategies",
+    "BitFit": "robust_tuning.strategies",
+    "LoRA": "robust_tuning.strategies",
+    "IA3": "robust_tuning.strategies",
+    "Adapter": "robust_tuning.strategies",
+    "Compacter": "robust_tuning.strategies",
+    "Digits": "robust_tuning.data",
+    "ImageArrays": "robust_tuning.data",
+    "ImageFolder": "robust_tuning.data",
+    "PGD": "robust_tuning.attacks",
+    "evaluate": "robust_tuning.attacks",
+    "AdversarialEvaluation": "robust_tuning.callbacks",
+    "FrontierRecorder": "robust_tuning.callbacks",
+    "Schedule": "robust_tuning.callbacks",
+    "FrontierPoint": "robust_tuning.frontier",
+    "ParetoFrontier": "robust_tuning.frontier",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  PEP 562: whatever the name stands for
+    if name not in _HOMES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
