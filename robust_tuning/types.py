@@ -14,13 +14,13 @@ class Batch(NamedTuple):
     Attributes:
         images: `(B, 3, H, W)` float32 in [0, 1], not normalised.
         labels: `(B,)` int64 in `[0, num_classes)`.
-        index: `(B,)` int64, the identity of each example within its benchmark: the same image has
+        indices: `(B,)` int64, the identity of each example within its benchmark: the same image has
             the same index in every run, whatever the batch size, order or process.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
-    index: torch.Tensor
+    indices: torch.Tensor
 
 
 class Bounds(NamedTuple):

@@ -1,0 +1,45 @@
+"""The identity of a backbone: its name and a hash of the weights it started from."""
+
+import hashlib
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class BackboneIdentity:
+    """Which pretrained weights a state was made from.
+
+    Attributes:
+        name: The timm name.
+        sha256: `hash_weights` of the network before anything was adapted, without its head.
+    """
+
+    name: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.sha256[:12]}"
+
+
+def hash_weights(net: nn.Module, exclude: tuple[str, ...] = ()) -> str:
+    """SHA-256 over names, shapes, dtypes and bytes of a network's state, in sorted order.
+
+    Args:
+        net: The network; its tensors may be on any device.
+        exclude: Modules left out, such as the head that every data set replaces.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(net.state_dict().items()):
+        if name.startswith(tuple(f"{module}." for module in exclude)):
+            continue
+        digest.update(f"{name}:{tuple(tensor.shape)}:{tensor.dtype};".encode())
+        digest.update(_bytes(tensor))
+    return digest.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().numpy().tobytes()
