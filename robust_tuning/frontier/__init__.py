@@ -4,7 +4,11 @@ Knows nothing of torch: a run can be compared on any machine that has NumPy.
 """
 
 from robust_tuning.frontier.outcomes import ExampleOutcomes, ShiftOutcomes
+from robust_tuning.frontier.pareto import area_definition, dominated_area, pareto_mask
+from robust_tuning.frontier.pareto_frontier import ParetoFrontier
+from robust_tuning.frontier.plots import save_plot
 from robust_tuning.frontier.point import AttackIdentity, Cost, Estimate, FrontierPoint
+from robust_tuning.frontier.report import summarise_run
 from robust_tuning.frontier.statistics import wilson
 from robust_tuning.frontier.store import Run, append_point, find_runs, read_points, truncate_points
 
@@ -14,11 +18,17 @@ __all__ = [
     "Estimate",
     "ExampleOutcomes",
     "FrontierPoint",
+    "ParetoFrontier",
     "Run",
     "ShiftOutcomes",
     "append_point",
+    "area_definition",
+    "dominated_area",
     "find_runs",
+    "pareto_mask",
     "read_points",
+    "save_plot",
+    "summarise_run",
     "truncate_points",
     "wilson",
 ]

@@ -1,5 +1,6 @@
 """Intervals: Wilson's for one proportion, the bootstrap for whatever is computed from many."""
 
+from functools import lru_cache
 from math import sqrt
 from statistics import NormalDist
 
@@ -48,6 +49,7 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, flo
     return low, high
 
 
+@lru_cache(maxsize=1)  # one strategy after the other asks for the same
 def resampling_weights(n: int, replicates: int, seed: int) -> NDArray[np.float32]:
     """How often each of `n` examples is drawn in each bootstrap replicate.
 
@@ -56,7 +58,7 @@ def resampling_weights(n: int, replicates: int, seed: int) -> NDArray[np.float32
     and is exact in float32 for up to 2**24 examples.
 
     Returns:
-        float32 (replicates, n); whole numbers, every row sums to `n`.
+        float32 (replicates, n), read-only; whole numbers, every row sums to `n`.
 
     Raises:
         ConfigurationError: No examples or no replicates.
@@ -64,24 +66,29 @@ def resampling_weights(n: int, replicates: int, seed: int) -> NDArray[np.float32
     if n < 1 or replicates < 1:
         message = f"a bootstrap of {n} examples with {replicates} replicates: expected both >= 1"
         raise ConfigurationError(message)
-    generator = np.random.default_rng(seed)
     weights = np.empty((replicates, n), dtype=np.float32)
+    generator = np.random.default_rng(seed)
     for row in weights:
         row[:] = np.bincount(generator.integers(n, size=n), minlength=n)
+    weights.setflags(write=False)
     return weights
 
 
-def percentile_interval(
-    samples: NDArray[np.float64], confidence: float = 0.95
+def basic_interval(
+    estimate: float, samples: NDArray[np.float64], confidence: float = 0.95
 ) -> tuple[float, float]:
-    """The central interval that holds `confidence` of the samples.
+    """The basic bootstrap interval: twice the estimate less the samples' quantiles.
 
-    >>> percentile_interval(np.arange(101.0), 0.5)
-    (25.0, 75.0)
+    The replicates stand to the estimate as the estimate stands to the truth, so a bias that they
+    show is taken off, where the percentile interval would add it once more (Davison and Hinkley
+    1997, section 5.2). For unbiased, symmetric samples the two are the same.
+
+    >>> basic_interval(40.0, np.arange(101.0), 0.5)
+    (5.0, 55.0)
     """
     check_confidence(confidence)
     low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    return float(2 * estimate - high), float(2 * estimate - low)
 
 
 def check_confidence(confidence: float) -> None:

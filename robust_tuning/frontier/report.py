@@ -1,0 +1,159 @@
+"""What a reader is shown: tables of strategies, and the summary of one run."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from robust_tuning.errors import ConfigurationError
+from robust_tuning.frontier.comparison import AreaSettings, Comparison, Curve, Panel, compare
+from robust_tuning.frontier.pareto_frontier import Conditions
+from robust_tuning.frontier.plots import save_plot
+from robust_tuning.frontier.point import Estimate, FrontierPoint
+from robust_tuning.frontier.store import Run
+
+
+def comparison_tables(comparisons: Sequence[Comparison]) -> Group:
+    """One table per benchmark and threat, strategies by falling area, with what the area is."""
+    parts: list[RenderableType] = []
+    for comparison in comparisons:
+        for panel in comparison.panels:
+            parts += [_strategy_table(comparison, panel), *_notes(comparison, panel), Text()]
+    return Group(*parts)
+
+
+def summarise_run(folder: Path) -> Group:
+    """The frontier of one run: its points, its areas, its plot.
+
+    Draws the plot into the run folder if matplotlib is there.
+
+    Args:
+        folder: The run folder.
+
+    Returns:
+        Something that `rich` prints.
+
+    Raises:
+        RunError: The folder holds no readable run.
+    """
+    run = Run(folder)
+    comparisons = compare([run], AreaSettings())
+    of_conditions = {comparison.conditions: comparison for comparison in comparisons}
+    parts: list[RenderableType] = []
+    for conditions in dict.fromkeys(map(Conditions.of, run.points)):
+        points = [point for point in run.points if Conditions.of(point) == conditions]
+        comparison = of_conditions.get(conditions)
+        parts.append(_run_table(points, comparison))
+        parts += _run_areas(comparison) if comparison else []
+    if not parts:
+        parts.append(Text(f"{folder}: no evaluation was stored"))
+    if comparisons:
+        parts.append(_plot_line(comparisons, folder))
+    return Group(*parts)
+
+
+def _strategy_table(comparison: Comparison, panel: Panel) -> Table:
+    settings = comparison.settings
+    table = Table(
+        title=Text(f"{comparison.title} · {panel.threat}"), title_justify="left", box=SIMPLE_HEAD
+    )
+    table.add_column("strategy", no_wrap=True)
+    table.add_column("runs")
+    names = ("points", "trainable parameters", "best accuracy %", "best robust accuracy %")
+    for name in (*names, "robust % at best accuracy", f"area, {_level(settings)}"):
+        table.add_column(name, justify="right", overflow="fold")  # a number is never cut short
+    for curve in panel.curves:
+        table.add_row(*(Text(cell) for cell in _strategy_row(curve, settings.confidence)))
+    return table
+
+
+def _strategy_row(curve: Curve, confidence: float) -> Iterator[str]:
+    threat, runs = curve.frontier.threat, len(curve.trajectories)
+    # Members rise in accuracy and fall in robust accuracy, so the extremes stand at the ends.
+    most_robust, most_accurate = curve.frontier.members[0], curve.frontier.members[-1]
+    yield curve.strategy
+    yield curve.frontier.points[0].run if runs == 1 else f"{runs} runs"
+    yield str(len(curve.frontier.points))
+    yield _parameters(curve.frontier.points)
+    yield _percent(most_accurate.accuracy, confidence)
+    yield _percent(most_robust.robust_accuracy[threat], confidence)
+    yield _percent(most_accurate.robust_accuracy[threat], confidence)
+    yield _area(curve)
+
+
+def _notes(comparison: Comparison, panel: Panel) -> Iterator[Text]:
+    settings = comparison.settings
+    yield Text(f"{comparison.attack_label} · {comparison.examples}", style="dim")
+    yield Text(settings.definition, style="dim")
+    drawn = f"{settings.replicates:,} paired bootstrap replicates of the examples for areas"
+    yield Text(f"{_level(settings)}s: Wilson for accuracies, {drawn}", style="dim")
+    for curve in panel.curves:
+        if curve.note:
+            yield Text(f"{curve.strategy}: no interval of the area: {curve.note}", style="yellow")
+
+
+def _run_table(points: Sequence[FrontierPoint], comparison: Comparison | None) -> Table:
+    conditions = Conditions.of(points[0])
+    frontiers = [panel.curves[0].frontier for panel in comparison.panels] if comparison else []
+    title = f"{conditions.benchmark} · {conditions.backbone} · {conditions.split} · {points[0].run}"
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD)
+    for name in ("step", "epoch", "accuracy %", *(f"{f.threat} %" for f in frontiers)):
+        table.add_column(Text(name), justify="right")
+    for point in points:
+        cells = [str(point.step), str(point.epoch), _percent(point.accuracy)]
+        for frontier in frontiers:
+            estimate = point.robust_accuracy.get(frontier.threat)
+            member = any(point is other for other in frontier.members)
+            cells.append(
+                "" if estimate is None else _percent(estimate) + (" *" if member else "  ")
+            )
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _run_areas(comparison: Comparison) -> Iterator[Text]:
+    yield Text(
+        f"* on the frontier · {comparison.attack_label} · {comparison.examples}", style="dim"
+    )
+    for panel in comparison.panels:
+        for curve in panel.curves:
+            yield Text(f"{panel.threat}: area {_area(curve)}")
+            if curve.note:
+                yield Text(f"no interval: {curve.note}", style="yellow")
+    settings = comparison.settings
+    yield Text(f"{settings.definition}; {_level(settings)}, bootstrap", style="dim")
+
+
+def _plot_line(comparisons: Sequence[Comparison], folder: Path) -> Text:
+    try:
+        paths = save_plot(comparisons, folder)
+    except ConfigurationError as error:
+        return Text(str(error), style="yellow")
+    return Text("\n".join(f"plot: {path}" for path in paths))
+
+
+def _level(settings: AreaSettings) -> str:
+    return f"{100 * settings.confidence:g} % interval"
+
+
+def _percent(estimate: Estimate, confidence: float = 0.95) -> str:
+    # No space inside the brackets: a narrow terminal breaks before them, never within.
+    again = Estimate.of(estimate.successes, estimate.n, confidence)
+    return f"{100 * again.value:.1f} [{100 * again.low:.1f},{100 * again.high:.1f}]"
+
+
+def _area(curve: Curve) -> str:
+    if curve.interval is None:
+        return f"{curve.frontier.area:.3f}"
+    low, high = curve.interval
+    return f"{curve.frontier.area:.3f} [{low:.3f},{high:.3f}]"
+
+
+def _parameters(points: Sequence[FrontierPoint]) -> str:
+    counts = [point.trainable_parameters for point in points]
+    if min(counts) != max(counts):
+        return f"{min(counts):,} to {max(counts):,}"
+    return f"{counts[0]:,} ({100 * counts[0] / points[0].total_parameters:.2f}%)"
