@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from robust_tuning.errors import WeightsError
+
 
 @dataclass(frozen=True)
 class BackboneIdentity:
@@ -20,6 +22,23 @@ class BackboneIdentity:
 
     def __str__(self) -> str:
         return f"{self.name}@{self.sha256[:12]}"
+
+    def require(self, sha256: str, what: str) -> None:
+        """Refuse a state that was made from other weights.
+
+        Args:
+            sha256: The hash stored with the state.
+            what: What the state is, for the message.
+
+        Raises:
+            WeightsError: If it is not this one's.
+        """
+        if sha256 != self.sha256:
+            message = (
+                f"{what} was made from pretrained weights {sha256[:12]}, but {self.name} holds "
+                f"{self.sha256[:12]} here; give the same weights file (backbone.pretrained)"
+            )
+            raise WeightsError(message)
 
 
 def hash_weights(net: nn.Module, exclude: tuple[str, ...] = ()) -> str:

@@ -1,0 +1,172 @@
+"""What every benchmark offers to training and to evaluation."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from robust_tuning.data.examples import TensorExamples, collate
+from robust_tuning.data.loader import ResumableLoader
+from robust_tuning.data.splits import random_order, stratified_order
+from robust_tuning.errors import ConfigurationError, DataError
+from robust_tuning.types import Batch, Split
+
+
+class BenchmarkDataModule(LightningDataModule, ABC):
+    """One benchmark: disjoint train, validation and test examples.
+
+    A subclass says what the classes are and loads a split; orders, limits, loaders and evaluation
+    subsets are made here. Splits and subsets are decided by hashes of the examples' identities and
+    are the same in every run, whatever its seed.
+
+    Args:
+        batch_size: Training examples per step and process.
+        eval_batch_size: Examples per batch where no gradient is taken.
+        num_workers: Processes that load examples; 0 loads in the training process.
+        train_limit: Train on this many examples only, in the class proportions of the whole; None
+            takes all.
+        seed: Seed of the training order (not of the splits).
+
+    Raises:
+        ConfigurationError: If a size is not positive.
+    """
+
+    def __init__(
+        self,
+        *,
+        batch_size: int = 128,
+        eval_batch_size: int = 256,
+        num_workers: int = 0,
+        train_limit: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("eval_batch_size", eval_batch_size, 1),
+            ("num_workers", num_workers, 0),
+            ("train_limit", 1 if train_limit is None else train_limit, 1),
+        ):
+            if value < least:
+                message = f"data.{name} is {value}, expected at least {least}"
+                raise ConfigurationError(message)
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.num_workers = num_workers
+        self.train_limit = train_limit
+        self.seed = seed
+        self._splits: dict[Split, Dataset[Batch]] = {}
+
+    @property
+    def benchmark(self) -> str:
+        """What tables call this benchmark."""
+        return type(self).__name__
+
+    @property
+    @abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """Names in label order, known before any image is read."""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, known before any image is read."""
+        return len(self.class_names)
+
+    @abstractmethod
+    def load(self, split: Split) -> Dataset[Batch]:
+        """Load a split; each item is a `Batch` of one example without batch dimension.
+
+        Raises:
+            DataError: If files are missing or not what they should be.
+        """
+
+    @abstractmethod
+    def labels(self, split: Split) -> NDArray[np.int64]:
+        """Labels of the split's examples, in the order of `load`."""
+
+    @abstractmethod
+    def identities(self, split: Split) -> list[str]:
+        """What tells the split's examples apart, in the order of `load`; stable for ever."""
+
+    def setup(self, stage: str) -> None:
+        """Load what a stage of the trainer needs."""
+        needed: dict[str, tuple[Split, ...]] = {
+            "fit": ("train", "validation"),
+            "validate": ("validation",),
+            "test": ("test",),
+        }
+        for split in needed.get(stage, ()):
+            self.dataset(split)
+
+    def dataset(self, split: Split) -> Dataset[Batch]:
+        """The examples of a split (those to train on, for `train`), loaded once."""
+        if split not in self._splits:
+            examples = self.load(split)
+            if split == "train" and self.train_limit is not None:
+                order = stratified_order(self.labels(split), self.identities(split), 0, "limit")
+                if self.train_limit > len(order):
+                    message = (
+                        f"data.train_limit is {self.train_limit}, but {self.benchmark} has only "
+                        f"{len(order)} training examples"
+                    )
+                    raise ConfigurationError(message)
+                examples = _subset(examples, order[: self.train_limit])
+            self._splits[split] = examples
+        return self._splits[split]
+
+    def evaluation_examples(self, split: Split, n: int | None = None) -> Dataset[Batch]:
+        """The examples that every evaluation of this split uses.
+
+        Args:
+            split: Where they come from.
+            n: How many; the same ones for every seed, strategy and attack, and those of a smaller
+                `n` are among those of a larger. None takes the whole split.
+
+        Raises:
+            DataError: If the split holds fewer than `n` examples.
+        """
+        examples = self.dataset(split)
+        if n is None:
+            return examples
+        available = len(self.labels(split))
+        if not 1 <= n <= available:
+            message = (
+                f"{n} evaluation examples were asked for, but the {split} split of "
+                f"{self.benchmark} has {available}; lower n, or leave it out to take all"
+            )
+            raise DataError(message)
+        order = random_order(self.identities(split), 0, "evaluation")
+        return _subset(examples, order[:n])
+
+    def train_dataloader(self) -> ResumableLoader:
+        """Shuffled training batches, resumable in mid-epoch."""
+        return ResumableLoader(
+            self.dataset("train"), self.batch_size, seed=self.seed, num_workers=self.num_workers
+        )
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Batches of the whole validation split."""
+        return self.evaluation_loader(self.dataset("validation"))
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Batches of the whole test split."""
+        return self.evaluation_loader(self.dataset("test"))
+
+    def evaluation_loader(self, examples: Dataset[Batch]) -> DataLoader[Batch]:
+        """Batches of `examples` in their order."""
+        return DataLoader(
+            examples,
+            self.eval_batch_size,
+            num_workers=self.num_workers,
+            collate_fn=collate,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+
+def _subset(examples: Dataset[Batch], positions: NDArray[np.int64]) -> Dataset[Batch]:
+    if isinstance(examples, TensorExamples):
+        return examples.subset(positions)
+    return Subset(examples, positions.tolist())

@@ -1,0 +1,89 @@
+"""A training loader that continues in mid-epoch where it was interrupted."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import distributed
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from robust_tuning.data.examples import collate
+from robust_tuning.types import Batch
+
+
+class EpochOrder(Sampler[int]):
+    """A new random order each epoch that depends on the seed and the epoch alone.
+
+    With several processes each takes every `world_size`-th example of the common order; the order
+    wraps around so that all take equally many.
+
+    Args:
+        size: Number of examples.
+        seed: The order's seed.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.size = size
+        self.seed = seed
+        self.epoch = 0
+        self.skip = 0
+        started = distributed.is_available() and distributed.is_initialized()
+        self.world_size = distributed.get_world_size() if started else 1
+        self.rank = distributed.get_rank() if started else 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch; Lightning calls this before each."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.size // self.world_size)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(self.size, generator=generator)
+        mine = order.repeat(2)[self.rank :: self.world_size][: len(self)]
+        return iter(mine[self.skip :].tolist())
+
+
+class ResumableLoader(DataLoader[Batch]):
+    """A DataLoader that says how many batches it has handed out, and starts after as many.
+
+    Lightning stores `state_dict` in its checkpoints and gives it back when it resumes in mid-epoch.
+
+    Args:
+        dataset: The training examples.
+        batch_size: Examples per batch; the last batch of an epoch may be smaller.
+        seed: Seed of the order.
+        num_workers: Processes that load examples; 0 loads in this one.
+    """
+
+    def __init__(
+        self, dataset: Dataset[Batch], batch_size: int, *, seed: int, num_workers: int = 0
+    ) -> None:
+        self._order = EpochOrder(len(dataset), seed)  # type: ignore[arg-type]  # sized by contract
+        self._handed_out = 0
+        self._resume_after = 0
+        super().__init__(
+            dataset,
+            batch_size,
+            sampler=self._order,
+            num_workers=num_workers,
+            collate_fn=collate,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=num_workers > 0,
+        )
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # a generator around its own
+        self._handed_out, self._resume_after = self._resume_after, 0
+        self._order.skip = self._handed_out * (self.batch_size or 1)
+        for batch in super().__iter__():
+            self._handed_out += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many batches of the current epoch were handed out."""
+        return {"batches": self._handed_out}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Start the next iteration after as many batches."""
+        self._resume_after = int(state["batches"])

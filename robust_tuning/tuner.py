@@ -1,0 +1,176 @@
+"""Fine-tuning: a backbone, a strategy and an objective."""
+
+import logging
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+from torch.optim import AdamW
+from torchmetrics import Accuracy
+
+from robust_tuning.backbones import Backbone, BackboneConfig, create_backbone
+from robust_tuning.errors import WeightsError
+from robust_tuning.lr_schedules import WarmupDecay
+from robust_tuning.objectives import CrossEntropy, Objective
+from robust_tuning.plugins import spec_of
+from robust_tuning.strategies import LoRA, Strategy
+from robust_tuning.types import Batch
+
+log = logging.getLogger(__name__)
+
+
+class RobustTuner(LightningModule):
+    """Adapts a pretrained classifier to a benchmark.
+
+    Images come as pixels in [0, 1] and normalisation is the backbone's first layer, so that
+    whoever evaluates this module works in pixel space.
+
+    Training noise (dropout, stochastic depth, augmentation on the device) at a batch depends on the
+    seed, the epoch and the batch alone: an interrupted run continues with the same noise, and
+    what callbacks do in between cannot change it.
+
+    Args:
+        num_classes: Classes of the benchmark.
+        backbone: What is adapted.
+        strategy: How it is adapted.
+        objective: What is minimised.
+        lr: Learning rate.
+        weight_decay: For all but biases and normalisation weights.
+        optimizer: Makes the optimiser from parameter groups that carry `lr` and `weight_decay`.
+        lr_scheduler: Makes the schedule from the optimiser, stepped after every optimiser step;
+            None keeps the learning rate.
+        seed: Decides the new head, what the strategy draws, and the training noise.
+
+    Raises:
+        ConfigurationError: If the strategy cannot work on the backbone.
+        WeightsError: If the pretrained weights cannot be had.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        backbone: BackboneConfig = BackboneConfig(),  # noqa: B008  frozen
+        strategy: Strategy | None = None,
+        objective: Objective | None = None,
+        lr: float = 5e-3,
+        weight_decay: float = 0.0,
+        optimizer: OptimizerCallable = AdamW,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.backbone_config = backbone
+        self.strategy = LoRA() if strategy is None else strategy
+        self.objective = CrossEntropy() if objective is None else objective
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.seed = seed
+        self._make_optimizer = optimizer
+        self._make_lr_scheduler = lr_scheduler
+        self.backbone: Backbone = create_backbone(backbone, num_classes, seed=seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.strategy.adapt(self.backbone)
+        self.validation_accuracy = Accuracy("multiclass", num_classes=num_classes)
+        self.test_accuracy = Accuracy("multiclass", num_classes=num_classes)
+        # Checkpoints leave frozen weights out; `on_load_checkpoint` does the strict check.
+        self.strict_loading = False
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Bring a loaded batch to where perturbations live; see `Backbone.prepare`."""
+        return self.backbone.prepare(images)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Classify prepared images `(B, 3, H, W)` in [0, 1] to logits `(B, num_classes)`."""
+        logits: Tensor = self.backbone(images)
+        return logits
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002  a hook
+        """Seed the training noise of this batch."""
+        place = (self.seed * 1_000_003 + self.current_epoch) * 1_000_003 + batch_idx
+        torch.manual_seed((place * 65_537 + self.global_rank) % 2**63)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002  a hook
+        """Compute the loss of a batch."""
+        output = self.objective(self.backbone, self.prepare(batch.images), batch.labels)
+        if self.trainer.fit_loop.epoch_loop._should_accumulate() is False:
+            self._log_training(output.loss, output.parts)
+        loss: Tensor = output.loss
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002  a hook
+        """Count what is classified correctly."""
+        self.validation_accuracy(self(self.prepare(batch.images)), batch.labels)
+        self.log("validation/accuracy", self.validation_accuracy, prog_bar=True)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002  a hook
+        """Count what is classified correctly."""
+        self.test_accuracy(self(self.prepare(batch.images)), batch.labels)
+        self.log("test/accuracy", self.test_accuracy)
+
+    def configure_optimizers(self) -> Any:  # noqa: ANN401  Lightning's union of many shapes
+        """Build the optimiser over the strategy's groups, and its schedule."""
+        groups = self.strategy.param_groups(self.backbone, self.lr, self.weight_decay)
+        optimizer = self._make_optimizer(groups)
+        if self._make_lr_scheduler is None:
+            return optimizer
+        scheduler = self._make_lr_scheduler(optimizer)
+        if isinstance(scheduler, WarmupDecay) and scheduler.total_steps is None:
+            scheduler.end_at(int(self.trainer.estimated_stepping_batches))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Write what rebuilds this module as plain values, and leave frozen weights out."""
+        checkpoint["hyper_parameters"] = {
+            **self.specification(),
+            "_instantiator": "lightning.pytorch.cli.instantiate_module",
+        }
+        checkpoint["backbone_sha256"] = self.backbone.identity.sha256
+        kept = {f"backbone.{name}" for name in self.backbone.trained_state()}
+        checkpoint["state_dict"] = {
+            name: tensor
+            for name, tensor in checkpoint["state_dict"].items()
+            if name in kept or not name.startswith("backbone.")
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of other pretrained weights, or one that does not fit.
+
+        Raises:
+            WeightsError: If the checkpoint was made from another backbone or another strategy.
+        """
+        self.backbone.identity.require(checkpoint.get("backbone_sha256", "none"), "the checkpoint")
+        state = checkpoint["state_dict"]
+        needed = {f"backbone.{name}" for name in self.backbone.trained_state()}
+        found = {name for name in state if name.startswith("backbone.")}
+        if needed != found:
+            odd = sorted(needed ^ found)
+            message = (
+                f"the checkpoint does not fit {self.strategy}: {len(odd)} tensors are missing or "
+                f"surplus, such as {odd[0]}; was it made with another strategy?"
+            )
+            raise WeightsError(message)
+
+    def specification(self) -> dict[str, Any]:
+        """Arguments that build this module again, optimiser apart, as plain values."""
+        return {
+            "num_classes": self.num_classes,
+            "backbone": asdict(self.backbone_config),
+            "strategy": spec_of(self.strategy),
+            "objective": spec_of(self.objective),
+            "lr": self.lr,
+            "weight_decay": self.weight_decay,
+            "seed": self.seed,
+        }
+
+    def _log_training(self, loss: Tensor, parts: dict[str, Tensor]) -> None:
+        self.log("train/loss", loss, prog_bar=True)
+        for name, value in parts.items():
+            self.log(f"train/{name}", value)
