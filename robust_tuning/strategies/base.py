@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from robust_tuning.backbones import Backbone
 from robust_tuning.errors import ConfigurationError
-from robust_tuning.strategies.attention import key_biases
+from robust_tuning.strategies.attention import inert_biases
 
 
 class Strategy(ABC):
@@ -147,7 +147,7 @@ class Strategy(ABC):
         reason = "adds the same to every score of a query, which softmax ignores: no gradient"
         return {
             f"net.{name}{part}": reason
-            for name, part in key_biases(model.net)
+            for name, part in inert_biases(model.net)
             if f"net.{name}" in trainable
         }
 
