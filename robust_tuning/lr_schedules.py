@@ -3,6 +3,7 @@
 import logging
 import math
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -51,7 +52,7 @@ class WarmupDecay(LRScheduler):
         """Factor of the learning rate after the share `progress` in [0, 1] of the decay."""
         raise NotImplementedError
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         """Learning rate of each group at the current step."""
         return [float(base) * self._factor() for base in self.base_lrs]
 

@@ -16,7 +16,7 @@ from robust_tuning.errors import WeightsError
 from robust_tuning.lr_schedules import WarmupDecay
 from robust_tuning.objectives import CrossEntropy, Objective
 from robust_tuning.plugins import spec_of
-from robust_tuning.strategies import LoRA, Strategy
+from robust_tuning.strategies import Strategy
 from robust_tuning.types import Batch
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ class RobustTuner(LightningModule):
 
     Args:
         num_classes: Classes of the benchmark.
+        strategy: How the backbone is adapted.
         backbone: What is adapted.
-        strategy: How it is adapted.
         objective: What is minimised.
         lr: Learning rate.
         weight_decay: For all but biases and normalisation weights.
@@ -52,8 +52,8 @@ class RobustTuner(LightningModule):
     def __init__(
         self,
         num_classes: int,
+        strategy: Strategy,
         backbone: BackboneConfig = BackboneConfig(),  # noqa: B008  frozen
-        strategy: Strategy | None = None,
         objective: Objective | None = None,
         lr: float = 5e-3,
         weight_decay: float = 0.0,
@@ -64,7 +64,7 @@ class RobustTuner(LightningModule):
         super().__init__()
         self.num_classes = num_classes
         self.backbone_config = backbone
-        self.strategy = LoRA() if strategy is None else strategy
+        self.strategy = strategy
         self.objective = CrossEntropy() if objective is None else objective
         self.lr = lr
         self.weight_decay = weight_decay
@@ -97,8 +97,9 @@ class RobustTuner(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002  a hook
         """Compute the loss of a batch."""
         output = self.objective(self.backbone, self.prepare(batch.images), batch.labels)
-        if self.trainer.fit_loop.epoch_loop._should_accumulate() is False:
-            self._log_training(output.loss, output.parts)
+        self.log("train/loss", output.loss, prog_bar=True)
+        for name, value in output.parts.items():
+            self.log(f"train/{name}", value)
         loss: Tensor = output.loss
         return loss
 
@@ -169,8 +170,3 @@ class RobustTuner(LightningModule):
             "weight_decay": self.weight_decay,
             "seed": self.seed,
         }
-
-    def _log_training(self, loss: Tensor, parts: dict[str, Tensor]) -> None:
-        self.log("train/loss", loss, prog_bar=True)
-        for name, value in parts.items():
-            self.log(f"train/{name}", value)

@@ -116,7 +116,8 @@ class ThreatModel:
             return (torch.rand(shape, generator=generator) * 2 - 1) * self.eps
         direction: Tensor = torch.randn(shape, generator=generator)
         radius = float(torch.rand((), generator=generator)) ** (1 / direction.numel()) * self.eps
-        return direction * (radius / max(float(direction.norm()), 1e-12))
+        length = float(direction.norm())
+        return direction * (radius / max(length, 1e-12))
 
     def steepest(self, gradients: Tensor) -> Tensor:
         """The direction of unit norm along which a linear function grows fastest.

@@ -1,0 +1,144 @@
+"""Evaluating on a schedule, without leaving a trace in the training."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, cast
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader
+
+from robust_tuning.callbacks.measurement import Measurement
+from robust_tuning.callbacks.recorder import FrontierRecorder
+from robust_tuning.callbacks.schedule import Schedule
+from robust_tuning.data import BenchmarkDataModule
+from robust_tuning.errors import ConfigurationError
+from robust_tuning.tuner import RobustTuner
+from robust_tuning.types import Batch, Split
+
+
+class ScheduledEvaluation(Callback, ABC):
+    """Measures something at the steps of a schedule and hands it to the recorder.
+
+    During `fit` it evaluates `split` when the schedule says so, never in the sanity pass and never
+    twice at a step; under `validate` and `test` it evaluates that split once.
+
+    Args:
+        schedule: When, during `fit`.
+        split: Where the examples come from during `fit`. Choosing anything by the test split makes
+            its numbers worthless as a test; `test` is for repeating the study's protocol.
+        n: How many examples, always the same ones; None takes the whole split.
+
+    Raises:
+        ConfigurationError: If `n` is not positive.
+    """
+
+    def __init__(self, *, schedule: Schedule, split: Split, n: int | None) -> None:
+        if n is not None and n < 1:
+            message = f"n is {n}, expected a positive number of examples, or null for all"
+            raise ConfigurationError(message)
+        self.schedule = schedule
+        self.split = split
+        self.n = n
+        self._last_step = -1
+
+    @abstractmethod
+    def measure(
+        self, trainer: Trainer, tuner: RobustTuner, examples: DataLoader[Batch], split: Split
+    ) -> Measurement:
+        """Evaluate the model as it is, leaving no trace.
+
+        Args:
+            trainer: For the progress bar alone.
+            tuner: The model.
+            examples: The evaluation examples, as loaded; see `prepared`.
+            split: Where they come from.
+        """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Check that there is a benchmark to take the examples from."""
+        del pl_module, stage
+        if not isinstance(trainer_data(trainer), BenchmarkDataModule):
+            message = (
+                f"{type(self).__name__} needs a BenchmarkDataModule to take its examples from; "
+                "pass one as the trainer's datamodule"
+            )
+            raise ConfigurationError(message)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Evaluate before the first step, or what an interruption left out at this one."""
+        if self.schedule.due(trainer.global_step):
+            self._evaluate_once(trainer, pl_module)
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        *_: Any,  # noqa: ANN401  the batch
+    ) -> None:
+        """Evaluate at the scheduled steps."""
+        if self.schedule.due(trainer.global_step):
+            self._evaluate_once(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Evaluate at the ends of epochs."""
+        if self.schedule.at_epoch_ends:
+            self._evaluate_once(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Evaluate the final state."""
+        if self.schedule.end:
+            self._evaluate_once(trainer, pl_module)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Evaluate under the `validate` verb."""
+        if trainer.state.fn == "validate":
+            self._evaluate(trainer, pl_module, "validation")
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Evaluate under the `test` verb."""
+        self._evaluate(trainer, pl_module, "test")
+
+    def state_dict(self) -> dict[str, Any]:
+        """The last step that was evaluated."""
+        return {"last_step": self._last_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue after the last step that was evaluated."""
+        self._last_step = state_dict["last_step"]
+
+    def _evaluate_once(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        step = trainer.global_step
+        if step == self._last_step:
+            return
+        # A checkpoint may be older than the evaluation at its own step, whose point then stands.
+        if not any(r.has(step, self.split) for r in recorders(trainer)):
+            self._evaluate(trainer, pl_module, self.split)
+        self._last_step = step
+
+    def _evaluate(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
+        tuner = cast("RobustTuner", pl_module)
+        data = cast("BenchmarkDataModule", trainer_data(trainer))
+        examples = data.evaluation_loader(data.evaluation_examples(split, self.n))
+        measurement = self.measure(trainer, tuner, examples, split)
+        for recorder in recorders(trainer):
+            recorder.record(trainer, tuner, measurement)
+
+
+def trainer_data(trainer: Trainer) -> object:
+    """The trainer's data module, if it has one."""
+    return getattr(trainer, "datamodule", None)
+
+
+def recorders(trainer: Trainer) -> list[FrontierRecorder]:
+    """The trainer's recorders."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by its init
+    return [callback for callback in callbacks if isinstance(callback, FrontierRecorder)]
+
+
+def prepared(tuner: RobustTuner, examples: DataLoader[Batch]) -> Iterator[Batch]:
+    """The examples on the model's device, where perturbations live."""
+    for batch in examples:
+        with torch.no_grad():
+            images = tuner.prepare(batch.images.to(tuner.device))
+        yield Batch(images, batch.labels, batch.indices)

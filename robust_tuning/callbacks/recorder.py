@@ -1,0 +1,199 @@
+"""Where the points of a run go: its folder, and the loggers."""
+
+import logging
+from datetime import UTC, datetime
+from hashlib import sha256
+from json import dumps
+from pathlib import Path
+from typing import Literal, cast
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from robust_tuning import __version__
+from robust_tuning.callbacks.measurement import Measurement
+from robust_tuning.callbacks.progress import announce
+from robust_tuning.data import BenchmarkDataModule
+from robust_tuning.errors import ConfigurationError, RunError
+from robust_tuning.frontier import (
+    Estimate,
+    FrontierPoint,
+    append_point,
+    pareto_mask,
+    read_points,
+    truncate_points,
+)
+from robust_tuning.frontier.outcomes import outcomes_path
+from robust_tuning.plugins import spec_of
+from robust_tuning.trajectory import save_point, trajectory_path
+from robust_tuning.tuner import RobustTuner
+from robust_tuning.types import Split
+
+log = logging.getLogger(__name__)
+
+Keep = Literal["auto", "all", "frontier", "none"]
+
+
+class FrontierRecorder(Callback):
+    """Writes every evaluation into the run folder and to the loggers.
+
+    Args:
+        folder: The run folder; its name is the run's.
+        keep: Which points' weights to keep in `trajectory/`: `all`, those on the `frontier` (of any
+            threat), or `none`. `auto` keeps all where a strategy trains under a fifth of the model,
+            and the frontier otherwise.
+
+    Raises:
+        ConfigurationError: If `keep` is unknown.
+    """
+
+    def __init__(self, *, folder: str = "runs/run", keep: Keep = "auto") -> None:
+        if keep not in ("auto", "all", "frontier", "none"):
+            message = f"recorder.keep is {keep!r}, expected auto, all, frontier or none"
+            raise ConfigurationError(message)
+        self.folder = folder
+        self.keep = keep
+        self._points: list[FrontierPoint] = []
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return Path(self.folder).expanduser()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Make the folder, and say what the stored weights will take."""
+        self._points = read_points(self.path) if (self.path / "frontier.jsonl").exists() else []
+        if not trainer.is_global_zero:
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        tuner = cast("RobustTuner", pl_module)
+        if stage == "fit" and self._keeps(tuner) != "none":
+            size = sum(t.nbytes for t in tuner.backbone.trained_state().values())
+            message = "each point kept in %s takes %.1f MB (keep: %s)"
+            log.info(message, self.path / "trajectory", size / 1e6, self._keeps(tuner))
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the points after the step that training continues from."""
+        if not trainer.is_global_zero:
+            return
+        step = trainer.global_step
+        if step == 0 and not trainer.ckpt_path and self._points:
+            message = (
+                f"{self.path} holds a run already; continue it with --ckpt_path last, "
+                "or give another name (--run)"
+            )
+            raise RunError(message)
+        if any(point.step > step for point in self._points):
+            truncate_points(self.path, step)
+            self._points = [point for point in self._points if point.step <= step]
+        self._prune(cast("RobustTuner", pl_module))
+
+    def has(self, step: int, split: Split) -> bool:
+        """Whether this run holds a point of that step."""
+        return any(point.step == step and point.split == split for point in self._points)
+
+    def record(self, trainer: Trainer, tuner: RobustTuner, measurement: Measurement) -> None:
+        """Store one evaluation: outcomes, weights, then its line, which makes it count."""
+        if not trainer.is_global_zero:
+            return
+        point = self._point(trainer, tuner, measurement)
+        announce(_sentence(point))
+        if any(_is_repetition(point, known) for known in self._points):
+            return
+        measurement.outcomes.write(outcomes_path(self.path, point.step, point.split))
+        if trainer.state.fn == "fit" and self._keeps(tuner) != "none":
+            save_point(tuner, trajectory_path(self.path, point.step))
+        append_point(self.path, point)
+        self._points.append(point)
+        self._prune(tuner)
+        self._log(trainer, point)
+
+    def _point(
+        self, trainer: Trainer, tuner: RobustTuner, measurement: Measurement
+    ) -> FrontierPoint:
+        data = cast("BenchmarkDataModule", trainer.datamodule)  # type: ignore[attr-defined]
+        parameters = list(tuner.backbone.parameters())
+        return FrontierPoint(
+            run=self.path.resolve().name,
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+            code_version=__version__,
+            config_hash=self._config_hash(tuner, data),
+            benchmark=data.benchmark,
+            backbone=str(tuner.backbone.identity),
+            strategy=tuner.strategy.name,
+            strategy_args=spec_of(tuner.strategy)["init_args"],
+            objective=type(tuner.objective).__name__,
+            seed=tuner.seed,
+            split=measurement.split,
+            step=trainer.global_step,
+            epoch=trainer.current_epoch,
+            trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
+            total_parameters=sum(p.numel() for p in parameters),
+            accuracy=measurement.accuracy,
+            robust_accuracy=measurement.robust_accuracy,
+            ood_accuracy={},
+            attack=measurement.attack,
+            cost=measurement.cost,
+        )
+
+    def _config_hash(self, tuner: RobustTuner, data: BenchmarkDataModule) -> str:
+        file = self.path / "config.yaml"
+        if file.is_file():
+            text = file.read_bytes()
+        else:
+            text = dumps([tuner.specification(), spec_of(data)], sort_keys=True).encode()
+        return sha256(text).hexdigest()[:16]
+
+    def _keeps(self, tuner: RobustTuner) -> Keep:
+        if self.keep != "auto":
+            return self.keep
+        trained = sum(tensor.numel() for tensor in tuner.backbone.trained_state().values())
+        total = sum(parameter.numel() for parameter in tuner.backbone.parameters())
+        return "all" if trained < total / 5 else "frontier"
+
+    def _prune(self, tuner: RobustTuner) -> None:
+        """Delete states of steps that have no point, or none worth keeping."""
+        wanted = {point.step for point in self._points}
+        if self._keeps(tuner) == "frontier":
+            wanted = _frontier_steps(self._points)
+        kept = {trajectory_path(self.path, step) for step in wanted}
+        for file in (self.path / "trajectory").glob("step-*.safetensors"):
+            if file not in kept:
+                file.unlink()
+
+    def _log(self, trainer: Trainer, point: FrontierPoint) -> None:
+        metrics = {"frontier/step": float(point.step), "frontier/accuracy": point.accuracy.value}
+        for threat, estimate in point.robust_accuracy.items():
+            metrics[f"frontier/robust_accuracy/{threat}"] = estimate.value
+        # What a checkpoint or early stopping may monitor.
+        trainer.callback_metrics.update({k: torch.tensor(v) for k, v in metrics.items()})
+        for logger in trainer.loggers:
+            logger.log_metrics(metrics, step=point.step)
+
+
+def _is_repetition(point: FrontierPoint, known: FrontierPoint) -> bool:
+    """Whether the same model state was evaluated in the same way, with the same result."""
+    keys = ("step", "split", "attack", "accuracy", "robust_accuracy")
+    return all(getattr(point, key) == getattr(known, key) for key in keys)
+
+
+def _frontier_steps(points: list[FrontierPoint]) -> set[int]:
+    steps: set[int] = set()
+    for threat in {threat for point in points for threat in point.robust_accuracy}:
+        measured = [point for point in points if threat in point.robust_accuracy]
+        mask = pareto_mask(
+            [point.accuracy.value for point in measured],
+            [point.robust_accuracy[threat].value for point in measured],
+        )
+        steps |= {point.step for point, member in zip(measured, mask, strict=True) if member}
+    return steps
+
+
+def _sentence(point: FrontierPoint) -> str:
+    robust = "".join(f"   {key} {_number(value)}" for key, value in point.robust_accuracy.items())
+    where = f"step {point.step:>6} ({point.split})"
+    return f"{where}  accuracy {_number(point.accuracy)}{robust}   {point.cost.seconds:.1f} s"
+
+
+def _number(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} \\[{estimate.low:.3f}, {estimate.high:.3f}]"
