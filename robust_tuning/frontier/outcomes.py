@@ -90,7 +90,8 @@ class ExampleOutcomes:
         (packed bits); shift `s` owns `shift_offset[s]:shift_offset[s + 1]`.
         """
         shifts = list(self.shifts.values())
-        robust = np.array(list(self.robust.values()), dtype=bool).reshape(-1, len(self.index))
+        shape = len(self.robust), len(self.index)
+        robust = np.array(list(self.robust.values()), dtype=bool).reshape(shape)
         arrays: dict[str, NDArray[Any]] = {
             "index": _int64(self.index),
             "label": _int64(self.label),
@@ -117,7 +118,8 @@ class ExampleOutcomes:
             DataError: The file is missing or damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            # Opened here: NumPy leaves a damaged file open.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 index = arrays["index"]
                 robust = _unpack(arrays["robust"], len(index))
                 return cls(

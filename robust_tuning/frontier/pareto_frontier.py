@@ -125,11 +125,11 @@ class ParetoFrontier:
         area. Frontiers bootstrapped with one seed on the same examples are paired.
 
         The area of a frontier is that of a maximum over points, chosen on the very examples that
-        it is measured on: it is optimistic, the more so the more points compete. Replicates
-        are optimistic once more, by about as much, and the basic interval takes that off (see
-        `basic_interval`); the area can therefore lie near the interval's upper end, or above it
-        where hundreds of nearly equal points compete. The interval speaks of the sampling of
-        examples alone: neither of seeds nor of training.
+        it is measured on: it is optimistic, the more so the more points compete. Replicates are
+        optimistic once more, by about as much, and the basic interval takes that off (see
+        `basic_interval`), though not all of it where dozens of equally good points compete. The
+        area can lie near the interval's upper end, or even above it. The interval speaks of the
+        sampling of examples alone: neither of seeds nor of training.
 
         Args:
             outcomes: What happened to the examples, one per entry of `points` in that order.
@@ -179,10 +179,10 @@ class ParetoFrontier:
     ) -> NDArray[np.float64]:
         """Areas of many replicates from their counts, (replicates, points) each."""
         # Both counts in one whole number: one plain sort orders by accuracy, then robust accuracy.
-        base = examples + 1
-        keys = clean.astype(np.int64) * base + robust.astype(np.int64)
+        bits = examples.bit_length()
+        keys = clean.astype(np.int64) << bits | robust.astype(np.int64)
         keys.sort(axis=1)
-        accuracy, robust_accuracy = keys // base / examples, keys % base / examples
+        accuracy, robust_accuracy = (keys >> bits) / examples, (keys & (1 << bits) - 1) / examples
         return areas_of_sorted(accuracy, robust_accuracy, self.reference, self.interpolation)
 
 

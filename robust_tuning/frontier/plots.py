@@ -170,7 +170,7 @@ def _draw_areas(axes: "Axes", panel: Panel, strategies: list[str], confidence: f
     axes.set_ylim(len(panel.curves) + 0.5, -0.7)
     axes.text(0.1, -0.2, "strategy", size=8, color=FAINT, va="center")
     axes.text(0.66, -0.2, "area", size=8, color=FAINT, va="center", ha="right")
-    interval = f"{100 * confidence:g} % interval"
+    interval = f"{100 * confidence:g}% interval"
     axes.text(0.99, -0.2, interval, size=8, color=FAINT, va="center", ha="right")
     axes.axhline(0.3, color="#D8D8D8", linewidth=0.8)
     for row, curve in enumerate(panel.curves, start=1):

@@ -56,32 +56,37 @@ def summarise_run(folder: Path) -> Group:
 
 
 def _strategy_table(comparison: Comparison, panel: Panel) -> Table:
-    settings = comparison.settings
-    table = Table(
-        title=Text(f"{comparison.title} · {panel.threat}"), title_justify="left", box=SIMPLE_HEAD
-    )
+    level = _level(comparison.settings)
+    table = _table(f"{comparison.title} · {panel.threat}")
     table.add_column("strategy", no_wrap=True)
-    table.add_column("runs")
-    names = ("points", "trainable parameters", "best accuracy %", "best robust accuracy %")
-    for name in (*names, "robust % at best accuracy", f"area, {_level(settings)}"):
+    for name in (
+        "runs /\npoints",
+        "trainable",
+        "best\naccuracy %",
+        "best robust\naccuracy %",
+        "robust % at\nbest acc.",
+        f"area\n{level}",
+    ):
         table.add_column(name, justify="right", overflow="fold")  # a number is never cut short
     for curve in panel.curves:
-        table.add_row(*(Text(cell) for cell in _strategy_row(curve, settings.confidence)))
+        table.add_row(*_strategy_row(curve, comparison.settings.confidence))
     return table
 
 
-def _strategy_row(curve: Curve, confidence: float) -> Iterator[str]:
-    threat, runs = curve.frontier.threat, len(curve.trajectories)
+def _strategy_row(curve: Curve, confidence: float) -> Iterator[Text]:
+    threat, points = curve.frontier.threat, curve.frontier.points
     # Members rise in accuracy and fall in robust accuracy, so the extremes stand at the ends.
     most_robust, most_accurate = curve.frontier.members[0], curve.frontier.members[-1]
-    yield curve.strategy
-    yield curve.frontier.points[0].run if runs == 1 else f"{runs} runs"
-    yield str(len(curve.frontier.points))
-    yield _parameters(curve.frontier.points)
-    yield _percent(most_accurate.accuracy, confidence)
-    yield _percent(most_robust.robust_accuracy[threat], confidence)
-    yield _percent(most_accurate.robust_accuracy[threat], confidence)
-    yield _area(curve)
+    yield Text(curve.strategy, style="bold")
+    yield Text(f"{len(curve.trajectories)} / {len(points)}")
+    yield _parameters(points)
+    for estimate in (
+        most_accurate.accuracy,
+        most_robust.robust_accuracy[threat],
+        most_accurate.robust_accuracy[threat],
+    ):
+        yield _two_lines(*_percent(estimate, confidence))
+    yield _two_lines(*_area(curve))
 
 
 def _notes(comparison: Comparison, panel: Panel) -> Iterator[Text]:
@@ -98,18 +103,16 @@ def _notes(comparison: Comparison, panel: Panel) -> Iterator[Text]:
 def _run_table(points: Sequence[FrontierPoint], comparison: Comparison | None) -> Table:
     conditions = Conditions.of(points[0])
     frontiers = [panel.curves[0].frontier for panel in comparison.panels] if comparison else []
-    title = f"{conditions.benchmark} · {conditions.backbone} · {conditions.split} · {points[0].run}"
-    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD)
-    for name in ("step", "epoch", "accuracy %", *(f"{f.threat} %" for f in frontiers)):
-        table.add_column(Text(name), justify="right")
+    words = (points[0].run, conditions.benchmark, conditions.backbone, conditions.split)
+    table = _table(" · ".join(words))
+    for name in ("step", "accuracy %", *(f"{frontier.threat} %" for frontier in frontiers)):
+        table.add_column(Text(name), justify="right", overflow="fold")
     for point in points:
-        cells = [str(point.step), str(point.epoch), _percent(point.accuracy)]
+        cells = [str(point.step), " ".join(_percent(point.accuracy))]
         for frontier in frontiers:
             estimate = point.robust_accuracy.get(frontier.threat)
-            member = any(point is other for other in frontier.members)
-            cells.append(
-                "" if estimate is None else _percent(estimate) + (" *" if member else "  ")
-            )
+            mark = "*" if any(point is member for member in frontier.members) else " "
+            cells.append("" if estimate is None else " ".join(_percent(estimate)) + mark)
         table.add_row(*map(Text, cells))
     return table
 
@@ -120,11 +123,11 @@ def _run_areas(comparison: Comparison) -> Iterator[Text]:
     )
     for panel in comparison.panels:
         for curve in panel.curves:
-            yield Text(f"{panel.threat}: area {_area(curve)}")
+            yield Text(f"{panel.threat}: area {' '.join(_area(curve))}")
             if curve.note:
                 yield Text(f"no interval: {curve.note}", style="yellow")
     settings = comparison.settings
-    yield Text(f"{settings.definition}; {_level(settings)}, bootstrap", style="dim")
+    yield Text(f"{settings.definition}; bootstrap {_level(settings)}", style="dim")
 
 
 def _plot_line(comparisons: Sequence[Comparison], folder: Path) -> Text:
@@ -136,24 +139,44 @@ def _plot_line(comparisons: Sequence[Comparison], folder: Path) -> Text:
 
 
 def _level(settings: AreaSettings) -> str:
-    return f"{100 * settings.confidence:g} % interval"
+    return f"{100 * settings.confidence:g}% interval"
 
 
-def _percent(estimate: Estimate, confidence: float = 0.95) -> str:
-    # No space inside the brackets: a narrow terminal breaks before them, never within.
+def _table(title: str) -> Table:
+    """As narrow as it can be, so that a table of seven strategies fits 80 columns."""
+    return Table(
+        title=Text(title), title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0
+    )
+
+
+def _two_lines(value: str, interval: str) -> Text:
+    return Text.assemble(value, "\n", (interval, "dim"))
+
+
+def _percent(estimate: Estimate, confidence: float = 0.95) -> tuple[str, str]:
     again = Estimate.of(estimate.successes, estimate.n, confidence)
-    return f"{100 * again.value:.1f} [{100 * again.low:.1f},{100 * again.high:.1f}]"
+    return f"{100 * again.value:.1f}", f"[{100 * again.low:.1f},{100 * again.high:.1f}]"
 
 
-def _area(curve: Curve) -> str:
-    if curve.interval is None:
-        return f"{curve.frontier.area:.3f}"
-    low, high = curve.interval
-    return f"{curve.frontier.area:.3f} [{low:.3f},{high:.3f}]"
+def _area(curve: Curve) -> tuple[str, str]:
+    area = _fraction(curve.frontier.area)
+    return area, "" if curve.interval is None else f"[{','.join(map(_fraction, curve.interval))}]"
 
 
-def _parameters(points: Sequence[FrontierPoint]) -> str:
+def _fraction(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0")
+
+
+def _parameters(points: Sequence[FrontierPoint]) -> Text:
     counts = [point.trainable_parameters for point in points]
     if min(counts) != max(counts):
-        return f"{min(counts):,} to {max(counts):,}"
-    return f"{counts[0]:,} ({100 * counts[0] / points[0].total_parameters:.2f}%)"
+        return Text(f"{_short(min(counts))} to\n{_short(max(counts))}")
+    share = f"({100 * counts[0] / points[0].total_parameters:.2f}%)"
+    return _two_lines(_short(counts[0]), share)
+
+
+def _short(count: int) -> str:
+    for unit, name in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if count >= unit:
+            return f"{count / unit:.1f}{name}"
+    return str(count)

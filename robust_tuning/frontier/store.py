@@ -128,7 +128,7 @@ def find_runs(paths: Iterable[Path]) -> list[Run]:
                 "or a folder with run folders below it"
             )
             raise RunError(message)
-        runs = {**found, **runs}
+        runs |= {place: run for place, run in found.items() if place not in runs}
     return list(runs.values())
 
 

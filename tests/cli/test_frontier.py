@@ -1,0 +1,164 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from robust_tuning.cli.frontier import main
+from robust_tuning.frontier import append_point
+from tests.frontier.synthetic import make_point, write_run
+
+STEPS = (0, 200, 400)
+FILES = {"areas.csv", "points.csv", "frontier.png", "frontier.svg"}
+Capture = pytest.CaptureFixture[str]
+
+
+def write_two(folder: Path) -> Path:
+    for strategy in ("LoRA", "BitFit"):
+        write_run(folder / strategy, strategy, steps=STEPS, examples=200)
+    return folder
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_several_runs_are_reported_beside_them(tmp_path: Path, capsys: Capture) -> None:
+    write_two(tmp_path)
+    assert main([str(tmp_path), "--replicates", "20"]) == 0
+    out, err = capsys.readouterr()
+    assert names(tmp_path / "frontier") == FILES
+    assert err == ""
+    assert "LoRA" in out
+    assert "area dominated by the Pareto frontier (staircase)" in out
+    for name in FILES:
+        assert f"wrote {tmp_path / 'frontier' / name}" in out
+    # Its own output is no run: a second call sees the same two.
+    assert main([str(tmp_path), "--replicates", "20"]) == 0
+    assert capsys.readouterr().out == out
+
+
+def test_one_run_is_reported_in_its_own_folder(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", steps=STEPS, examples=200)
+    assert main([str(folder)]) == 0
+    assert names(folder) >= FILES
+
+
+def test_output_reference_and_interpolation_are_taken(tmp_path: Path, capsys: Capture) -> None:
+    write_two(tmp_path / "runs")
+    options = ["--interpolation", "linear", "--reference", "0.1,0.02", "--confidence", "0.9"]
+    output = tmp_path / "deep" / "out"
+    assert main([str(tmp_path / "runs"), "--output", str(output), *options]) == 0
+    out = capsys.readouterr().out
+    assert "straight lines between its members) above accuracy 0.1 and robust accuracy 0.02" in out
+    assert "90% intervals" in out
+    assert names(output) == FILES
+    assert names(tmp_path / "runs") == {"LoRA", "BitFit"}
+
+
+def test_what_cannot_be_reported_has_its_line_and_the_rest_comes(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    write_run(tmp_path / "good", steps=STEPS, examples=200)
+    for name in ("empty", "torn", "newer", "clean", "nothing"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "empty" / "frontier.jsonl").touch()
+    (tmp_path / "torn" / "frontier.jsonl").write_text('{"schema": 1,')
+    newer = make_point().to_json().replace('"schema": 1', '"schema": 9')
+    (tmp_path / "newer" / "frontier.jsonl").write_text(newer + "\n")
+    append_point(tmp_path / "clean", make_point(robust_accuracy={}, attack=None))
+    paths = [str(tmp_path / name) for name in ("missing", *sorted(names(tmp_path)))]
+    assert main([*paths, "--replicates", "20"]) == 0
+    out, err = capsys.readouterr()
+    assert "LoRA" in out
+    for expected in (
+        f"{tmp_path / 'missing'}: no such folder",
+        f"{tmp_path / 'nothing'}: no run in this folder",
+        f"{tmp_path / 'empty'}: left out, no evaluation is stored in it yet",
+        f"{tmp_path / 'torn'}: left out, no evaluation is stored in it yet",
+        "line 1 is skipped: torn",
+        "schema 9, this version reads up to 1: upgrade robust-tuning",
+        f"{tmp_path / 'clean'}: left out, its evaluations have no robust accuracy",
+    ):
+        assert expected in err
+    assert len(err.splitlines()) == 7
+    assert all(line.startswith("robust-tuning frontier: ") for line in err.splitlines())
+
+
+@pytest.mark.parametrize("content", ["", '{"schema": 1,'])
+def test_nothing_to_report_fails(tmp_path: Path, capsys: Capture, content: str) -> None:
+    (tmp_path / "frontier.jsonl").write_text(content)
+    assert main([str(tmp_path)]) == 1
+    assert "nothing to report" in capsys.readouterr().err
+    assert names(tmp_path) == {"frontier.jsonl"}
+
+
+def test_an_output_that_cannot_be_made_fails_in_one_line(tmp_path: Path, capsys: Capture) -> None:
+    folder = write_run(tmp_path / "run", steps=STEPS, examples=200)
+    (tmp_path / "file").touch()
+    assert main([str(folder), "--output", str(tmp_path / "file" / "out")]) == 1
+    err = capsys.readouterr().err
+    assert "Not a directory" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ([], "RUN"),
+        (["run", "--interpolation", "cubic"], "staircase"),
+        (["run", "--reference", "0.1"], "expected two fractions"),
+        (["run", "--reference", "1,0"], r"[0, 1)"),
+        (["run", "--confidence", "95"], "confidence is 95.0: expected 0 < confidence < 1"),
+        (["run", "--replicates", "-1"], "replicates is -1"),
+        (["run", "--colour"], "--colour"),
+    ],
+)
+def test_wrong_usage_is_two(capsys: Capture, words: list[str], complaint: str) -> None:
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert complaint in err
+
+
+def test_help_is_zero(capsys: Capture) -> None:
+    assert main(["--help"]) == 0
+    assert "robust-tuning frontier" in capsys.readouterr().out
+
+
+def test_without_matplotlib_tables_and_csv_still_come(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    write_two(tmp_path)
+    assert main([str(tmp_path), "--replicates", "0"]) == 0
+    out, err = capsys.readouterr()
+    assert names(tmp_path / "frontier") == {"areas.csv", "points.csv"}
+    assert "LoRA" in out
+    assert err.count("pip install 'robust-tuning[plots]'") == 1
+
+
+def test_runs_far_apart_are_reported_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [write_run(tmp_path / name, steps=STEPS, examples=200) for name in ("a", "b")]
+    monkeypatch.chdir(runs[0])
+    # As if the two folders shared the root alone.
+    monkeypatch.setattr(os.path, "commonpath", lambda _: tmp_path.anchor)
+    assert main([*map(str, runs), "--replicates", "0"]) == 0
+    assert names(runs[0] / "frontier") == FILES
+
+
+def test_it_runs_as_a_process(tmp_path: Path) -> None:
+    write_two(tmp_path)
+    code = "import sys; from robust_tuning.cli.frontier import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "BitFit" in done.stdout
+    failed = subprocess.run(
+        [*command, str(tmp_path / "missing")], capture_output=True, text=True, check=False
+    )
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
