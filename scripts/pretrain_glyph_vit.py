@@ -89,7 +89,7 @@ def distance(mask: Tensor) -> Tensor:
     squares = (steps[:, None] - steps[None, :]).square()
     nearest = torch.where(mask, 0.0, 1e6)
     for _ in range(2):
-        nearest = (nearest[:, None, :] + squares[:, :, None]).amin(1).T
+        nearest = (nearest + squares[:, :, None]).amin(1).T
     return nearest.sqrt()
 
 

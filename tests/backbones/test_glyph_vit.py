@@ -3,13 +3,16 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import matplotlib as mpl
+import numpy as np
 import pytest
-import scipy.ndimage
 import timm
 import torch
+from PIL import ImageFont
 from safetensors.torch import load_file
 from sklearn.datasets import load_digits
 from timm.models.vision_transformer import VisionTransformer
@@ -31,6 +34,14 @@ def script() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # small operations by the thousand: a second thread only waits
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -95,7 +106,8 @@ def test_other_sizes_and_channels_are_adapted() -> None:
     colour = timm.create_model(NAME, pretrained=True, num_classes=0).eval()
     image = torch.rand(2, 1, 32, 32)
     expanded = image.expand(-1, 3, -1, -1)
-    torch.testing.assert_close(grey(image), colour(expanded), rtol=1e-4, atol=1e-4)
+    # timm adds the three channels up while they are float16.
+    torch.testing.assert_close(grey(image), colour(expanded), rtol=0, atol=5e-3)
 
 
 def test_the_configuration_says_how_images_are_prepared() -> None:
@@ -108,20 +120,24 @@ def test_the_configuration_says_how_images_are_prepared() -> None:
 
 def test_distance_is_euclidean(script: ModuleType) -> None:
     mask = torch.rand(64, 64, generator=torch.Generator().manual_seed(0)) < 0.01
-    expected = scipy.ndimage.distance_transform_edt(~mask.numpy())
-    torch.testing.assert_close(script.distance(mask).double(), torch.from_numpy(expected))
+    everywhere = torch.ones_like(mask).nonzero().double()
+    expected = torch.cdist(everywhere, mask.nonzero().double()).amin(1).view(64, 64)
+    torch.testing.assert_close(script.distance(mask), expected.float())
 
 
 def test_glyphs_are_centred_and_of_one_size(script: ModuleType) -> None:
-    fields = script.load_glyphs().fields[:, 0]
-    rows, columns = (fields > 0).any(2), (fields > 0).any(1)
-    for inked in (rows, columns):
-        first = inked.int().argmax(1)
-        last = script.CANVAS - 1 - inked.flip(1).int().argmax(1)
-        assert (first + last - script.CANVAS + 1).abs().max() <= 3
-    assert (torch.maximum(rows.sum(1), columns.sum(1)) - script.BODY).abs().max() <= 2
+    folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
+    for name in script.FONTS:
+        font = ImageFont.truetype(folder / f"{name}.ttf", 96)
+        for character in "".join(script.CLASSES):
+            rows, columns = script.draw(character, font).nonzero()
+            middles = [(side.min() + side.max() + 1) / 2 for side in (rows, columns)]
+            assert middles == pytest.approx([script.CANVAS / 2] * 2, abs=1), (name, character)
+            longest = max(np.ptp(rows), np.ptp(columns)) + 1
+            assert longest == pytest.approx(script.BODY, abs=2), (name, character)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_the_shipped_weights_read_what_the_script_draws(script: ModuleType) -> None:
     model = timm.create_model(NAME, pretrained=True).eval()
     glyphs = script.load_glyphs()
@@ -169,7 +185,7 @@ def fine_tune(model: nn.Module, images: Tensor, labels: Tensor, peak: float, see
         optimiser.param_groups[0]["lr"] = peak * min(1, (step + 1) / 10) * (1 - step / steps)
         batch = torch.randperm(len(labels), generator=rng)[:32]
         optimiser.zero_grad()
-        functional.cross_entropy(model(images[batch]), labels[batch]).backward()
+        torch.autograd.backward(functional.cross_entropy(model(images[batch]), labels[batch]))
         optimiser.step()
 
 
