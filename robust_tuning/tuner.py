@@ -1,5 +1,6 @@
 """Fine-tuning: a backbone, a strategy and an objective."""
 
+import inspect
 import logging
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +13,7 @@ from torch.optim import AdamW
 from torchmetrics import Accuracy
 
 from robust_tuning.backbones import Backbone, BackboneConfig, create_backbone
-from robust_tuning.errors import WeightsError
+from robust_tuning.errors import ConfigurationError, WeightsError
 from robust_tuning.lr_schedules import WarmupDecay
 from robust_tuning.objectives import CrossEntropy, Objective
 from robust_tuning.plugins import spec_of
@@ -117,6 +118,7 @@ class RobustTuner(LightningModule):
         """Build the optimiser over the strategy's groups, and its schedule."""
         groups = self.strategy.param_groups(self.backbone, self.lr, self.weight_decay)
         optimizer = self._make_optimizer(groups)
+        self._refuse_ignored(optimizer)
         if self._make_lr_scheduler is None:
             return optimizer
         scheduler = self._make_lr_scheduler(optimizer)
@@ -126,6 +128,23 @@ class RobustTuner(LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def on_fit_start(self) -> None:
+        """Say what trains, and what of it cannot learn."""
+        parameters = dict(self.backbone.named_parameters())
+        trained = sum(p.numel() for p in parameters.values() if p.requires_grad)
+        total = sum(p.numel() for p in parameters.values())
+        head = sum(p.numel() for _, p in self.backbone.head_parameters())
+        message = "%s on %s trains %s of %s parameters (%.2f %%), %s of them in the head"
+        share = 100 * trained / total
+        shown = (f"{count:,}" for count in (trained, total))
+        log.info(message, self.strategy, self.backbone.identity, *shown, share, f"{head:,}")
+        reasons: dict[str, list[str]] = {}
+        for name, reason in self.strategy.inert_parameters(self.backbone).items():
+            reasons.setdefault(reason, []).append(name)
+        for reason, names in reasons.items():
+            message = "%d parameters train but cannot learn, such as %s: %s"
+            log.info(message, len(names), names[0], reason)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write what rebuilds this module as plain values, and leave frozen weights out."""
@@ -170,3 +189,15 @@ class RobustTuner(LightningModule):
             "weight_decay": self.weight_decay,
             "seed": self.seed,
         }
+
+    def _refuse_ignored(self, optimizer: torch.optim.Optimizer) -> None:
+        """Refuse a rate given to the optimiser, which the parameter groups' own would override."""
+        defaults = inspect.signature(type(optimizer)).parameters
+        for name, used in (("lr", self.lr), ("weight_decay", self.weight_decay)):
+            given = optimizer.defaults.get(name)
+            if name in defaults and given not in (defaults[name].default, used):
+                message = (
+                    f"model.optimizer sets {name} to {given}, but model.{name} ({used}) decides; "
+                    f"set model.{name} instead"
+                )
+                raise ConfigurationError(message)

@@ -64,13 +64,15 @@ class AdversarialEvaluation(ScheduledEvaluation):
         self, trainer: Trainer, tuner: RobustTuner, examples: DataLoader[Batch], split: Split
     ) -> Measurement:
         """Attack the examples."""
-        with evaluation_bar(trainer, f"evaluating step {trainer.global_step}") as bar:
+        n = len(examples.dataset)  # type: ignore[arg-type]  # sized by contract
+        title = f"evaluating step {trainer.global_step}"
+        with evaluation_bar(trainer, title, n * len(self.attacks)) as bar:
             outcomes = evaluate(
                 tuner.backbone,
                 prepared(tuner, examples),
                 self.attacks,
                 batch_size=self.batch_size,
-                total=len(examples.dataset),  # type: ignore[arg-type]  # sized by contract
+                total=n,
                 on_progress=bar.update if bar else None,
             )
         for threat, diagnostics in outcomes.diagnostics.items():

@@ -67,6 +67,8 @@ class ScheduledEvaluation(Callback, ABC):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Evaluate before the first step, or what an interruption left out at this one."""
+        for recorder in recorders(trainer):
+            recorder.begin(trainer, cast("RobustTuner", pl_module))
         if self.schedule.due(trainer.global_step):
             self._evaluate_once(trainer, pl_module)
 

@@ -25,10 +25,10 @@ class TrainingProgressBar(RichProgressBar):
 class EvaluationBar:
     """A line for one evaluation: how far it is, and the robust accuracy so far."""
 
-    def __init__(self, progress: Progress, title: str) -> None:
+    def __init__(self, progress: Progress, title: str, total: int) -> None:
         self._progress = progress
         self._title = title
-        self._task = progress.add_task(title, total=None)
+        self._task = progress.add_task(title, total=total)
 
     def remove(self) -> None:
         """Take the line away."""
@@ -42,13 +42,12 @@ class EvaluationBar:
         self._progress.update(
             self._task,
             completed=state.done,
-            total=state.total,
             description=f"{self._title}  robust so far: {robust}",
         )
 
 
 @contextmanager
-def evaluation_bar(trainer: Trainer, title: str) -> Iterator[EvaluationBar | None]:
+def evaluation_bar(trainer: Trainer, title: str, total: int) -> Iterator[EvaluationBar | None]:
     """Show a bar for an evaluation, below the training's where that one is on.
 
     Yields:
@@ -59,7 +58,7 @@ def evaluation_bar(trainer: Trainer, title: str) -> Iterator[EvaluationBar | Non
         yield None
         return
     if running.progress and running.progress.live.is_started:
-        bar = EvaluationBar(running.progress, title)
+        bar = EvaluationBar(running.progress, title, total)
         try:
             yield bar
         finally:
@@ -67,7 +66,7 @@ def evaluation_bar(trainer: Trainer, title: str) -> Iterator[EvaluationBar | Non
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=get_console(), transient=True) as own:
-        yield EvaluationBar(own, title)
+        yield EvaluationBar(own, title, total)
 
 
 def announce(text: str) -> None:

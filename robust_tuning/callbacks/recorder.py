@@ -54,6 +54,7 @@ class FrontierRecorder(Callback):
         self.folder = folder
         self.keep = keep
         self._points: list[FrontierPoint] = []
+        self._begun = False
 
     @property
     def path(self) -> Path:
@@ -62,6 +63,7 @@ class FrontierRecorder(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make the folder, and say what the stored weights will take."""
+        self._begun = False
         self._points = read_points(self.path) if (self.path / "frontier.jsonl").exists() else []
         if not trainer.is_global_zero:
             return
@@ -73,9 +75,20 @@ class FrontierRecorder(Callback):
             log.info(message, self.path / "trajectory", size / 1e6, self._keeps(tuner))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forget the points after the step that training continues from."""
-        if not trainer.is_global_zero:
+        """Begin, unless an evaluation before the first step has done so."""
+        self.begin(trainer, cast("RobustTuner", pl_module))
+
+    def begin(self, trainer: Trainer, tuner: RobustTuner) -> None:
+        """Forget the points after the step that training continues from.
+
+        Called by whichever callback comes first in `on_train_start`.
+
+        Raises:
+            RunError: If training begins anew in a folder that holds a run.
+        """
+        if self._begun or not trainer.is_global_zero:
             return
+        self._begun = True
         step = trainer.global_step
         if step == 0 and not trainer.ckpt_path and self._points:
             message = (
@@ -86,7 +99,7 @@ class FrontierRecorder(Callback):
         if any(point.step > step for point in self._points):
             truncate_points(self.path, step)
             self._points = [point for point in self._points if point.step <= step]
-        self._prune(cast("RobustTuner", pl_module))
+        self._prune(tuner)
 
     def has(self, step: int, split: Split) -> bool:
         """Whether this run holds a point of that step."""

@@ -1,0 +1,76 @@
+"""Choosing a run's folder, and finding where it left off."""
+
+from pathlib import Path
+
+import torch
+
+from robust_tuning.errors import ConfigurationError, WeightsError
+
+
+def free_folder(root: Path, name: str) -> Path:
+    """The first of `name`, `name-2`, `name-3`... below `root` that does not exist."""
+    candidates = (root / (name if number == 1 else f"{name}-{number}") for number in _counting())
+    return next(folder for folder in candidates if not folder.exists())
+
+
+def latest_folder(root: Path, name: str) -> Path:
+    """The last of `name`, `name-2`, `name-3`... below `root` that exists; `name` where none does."""
+    folder = root / name
+    for number in _counting(2):
+        following = root / f"{name}-{number}"
+        if not following.exists():
+            return folder
+        folder = following
+    return folder
+
+
+def resolve_checkpoint(ckpt_path: str | None, folder: Path) -> str | None:
+    """What to continue from.
+
+    Args:
+        ckpt_path: A file; `last` or `best` for the run's own; None to begin.
+        folder: The run folder.
+
+    Returns:
+        The file; None where the run has no checkpoint yet.
+
+    Raises:
+        ConfigurationError: If a named file does not exist, or a run has no `best`.
+    """
+    if ckpt_path is None:
+        return None
+    checkpoints = folder / "checkpoints"
+    if ckpt_path == "last":
+        last = checkpoints / "last.ckpt"
+        return str(last) if last.is_file() else None
+    if ckpt_path == "best":
+        found = sorted(checkpoints.glob("best*.ckpt"))
+        if not found:
+            message = f"--ckpt_path best: {checkpoints} holds no best*.ckpt"
+            raise ConfigurationError(message)
+        return str(found[-1])
+    if not Path(ckpt_path).is_file():
+        message = f"--ckpt_path {ckpt_path}: no such file; give a .ckpt file, `last` or `best`"
+        raise ConfigurationError(message)
+    return ckpt_path
+
+
+def stored_wandb_id(checkpoint: str) -> str | None:
+    """The W&B run that a checkpoint belongs to.
+
+    Raises:
+        WeightsError: If the checkpoint cannot be read without executing code, or at all.
+    """
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:
+        message = (
+            f"the checkpoint {checkpoint} cannot be read: {' '.join(str(error).split())[:200]}"
+        )
+        raise WeightsError(message) from error
+    wandb_id = content.get("wandb_id") if isinstance(content, dict) else None
+    return str(wandb_id) if wandb_id else None
+
+
+def _counting(start: int = 1) -> range:
+    return range(start, 1_000_000)

@@ -1,0 +1,190 @@
+"""`robust-tuning fit|validate|test`: LightningCLI with our room, run folder and manners."""
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from robust_tuning.callbacks import AdversarialEvaluation, FrontierRecorder
+from robust_tuning.callbacks.progress import TrainingProgressBar, announce
+from robust_tuning.cli.parsing import OneLineParser, with_shipped_configs
+from robust_tuning.cli.run_folder import (
+    free_folder,
+    latest_folder,
+    resolve_checkpoint,
+    stored_wandb_id,
+)
+from robust_tuning.data import BenchmarkDataModule
+from robust_tuning.errors import ConfigurationError
+from robust_tuning.frontier import summarise_run
+from robust_tuning.frontier.files import replace_file
+from robust_tuning.loggers import MetricsFile, WandbSettings, make_wandb_logger
+from robust_tuning.tuner import RobustTuner
+
+
+def main(words: list[str]) -> int:
+    """Run a verb.
+
+    Args:
+        words: The verb and its options.
+
+    Returns:
+        0 done, 130 interrupted after saving.
+
+    Raises:
+        ConfigurationError: If an option is wrong.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    logging.getLogger("robust_tuning").setLevel(logging.INFO)
+    _quiet_libraries()
+    arguments = with_shipped_configs(words)
+    try:
+        cli = TrainingCLI(
+            RobustTuner,
+            BenchmarkDataModule,
+            subclass_mode_data=True,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            save_config_callback=None,
+            parser_kwargs={"prog": "robust-tuning"},
+            parser_class=OneLineParser,
+            trainer_defaults={
+                "use_distributed_sampler": False,
+                "num_sanity_val_steps": 0,
+                "enable_model_summary": False,
+            },
+            args=arguments,
+        )
+    except SystemExit as stop:
+        # Lightning ends the process itself after an interrupt, once everything is saved.
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            return 130
+        raise
+    cli.conclude()
+    return 0
+
+
+class TrainingCLI(LightningCLI):
+    """Adds the evaluation, the recorder and the run folder to Lightning's command line."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Name the verbs, and their arguments that no command line can give."""
+        verbs = LightningCLI.subcommands()
+        return {verb: verbs[verb] for verb in ("fit", "validate", "test")}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add our options."""
+        parser.add_argument(
+            "--run",
+            type=str | None,
+            default=None,
+            help="Folder of the run (default: runs/BENCHMARK-STRATEGY-seedN, numbered when taken)",
+        )
+        parser.add_argument(
+            "--wandb", type=WandbSettings, default=WandbSettings(), help="Weights & Biases"
+        )
+        parser.add_lightning_class_args(AdversarialEvaluation, "adversarial")
+        parser.add_lightning_class_args(FrontierRecorder, "recorder")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults(
+            {
+                "checkpoint.save_last": True,
+                # Written out, so that a run's configuration says what measured it.
+                "adversarial.attack": {"class_path": "PGD"},
+                "model.objective": {"class_path": "CrossEntropy"},
+            }
+        )
+        parser.link_arguments("run", "recorder.folder", compute_fn=lambda run: run or "runs/run")
+        parser.link_arguments(
+            "run", "checkpoint.dirpath", compute_fn=lambda run: f"{run or 'runs/run'}/checkpoints"
+        )
+        parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
+        for target in ("model.seed", "data.init_args.seed"):
+            parser.link_arguments("seed_everything", target, compute_fn=_seed)
+
+    def before_instantiate_classes(self) -> None:
+        """Settle the run folder and what to continue from."""
+        config = self.config[self.subcommand]
+        resuming = config.ckpt_path is not None
+        self.folder = Path(config.run) if config.run else self._default_folder(resuming)
+        config.ckpt_path = resolve_checkpoint(config.ckpt_path, self.folder)
+        if config.ckpt_path is None and self.subcommand != "fit":
+            message = (
+                f"robust-tuning {self.subcommand} needs the model to evaluate: --ckpt_path FILE, "
+                f"or --ckpt_path last with --run FOLDER (no checkpoint in {self.folder})"
+            )
+            raise ConfigurationError(message)
+        if resuming and config.ckpt_path is None:
+            announce(f"no checkpoint in {self.folder} yet: beginning")
+        config.run = str(self.folder)
+        config.recorder.folder = str(self.folder)
+        config.checkpoint.dirpath = str(self.folder / "checkpoints")
+        config.trainer.default_root_dir = str(self.folder)
+
+    def _default_folder(self, resuming: bool) -> Path:
+        config = self.config[self.subcommand]
+        benchmark, strategy = (
+            spec.class_path.rpartition(".")[2].lower()
+            for spec in (config.data, config.model.strategy)
+        )
+        name = f"{benchmark}-{strategy}-seed{_seed(config.seed_everything)}"
+        return (latest_folder if resuming else free_folder)(Path("runs"), name)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:  # noqa: ANN401  Lightning's signature
+        """Build the trainer with our loggers and progress bar, unless the configuration says so."""
+        config = self.config[self.subcommand]
+        self._dump_config()
+        settings = self._get(self.config_init, "trainer", default={})
+        if settings.get("logger") in (None, True):
+            run_id = stored_wandb_id(config.ckpt_path) if config.ckpt_path else None
+            wandb = make_wandb_logger(
+                self._get(self.config_init, "wandb"),
+                self.folder,
+                run_id=run_id,
+                config=self.config_dump,
+            )
+            kwargs["logger"] = [MetricsFile(self.folder), *([wandb] if wandb else [])]
+        if settings.get("enable_progress_bar") is not False:
+            self._get(self.config_init, "trainer")["callbacks"] = [
+                *(settings.get("callbacks") or []),
+                TrainingProgressBar(),
+            ]
+        return super().instantiate_trainer(**kwargs)
+
+    def before_fit(self) -> None:
+        """Write the resolved configuration into the run folder."""
+        if self.trainer.is_global_zero:
+            config = self.config[self.subcommand]
+            text = self._parser(self.subcommand).dump(config, skip_none=False)
+            replace_file(self.folder / "config.yaml", lambda file: file.write(text.encode()))
+
+    def conclude(self) -> None:
+        """Print what the run found."""
+        if self.trainer.is_global_zero and (self.folder / "frontier.jsonl").exists():
+            announce_summary(self.folder)
+
+
+def announce_summary(folder: Path) -> None:
+    """Print the frontier of a run, its areas and where the plot is."""
+    from rich import get_console
+
+    get_console().print(summarise_run(folder))
+
+
+def _seed(value: bool | int) -> int:
+    return int(value)
+
+
+def _quiet_libraries() -> None:
+    """Silence advice of libraries that is no concern of whoever runs the command."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch", "timm"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if not sys.warnoptions:
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")

@@ -1,0 +1,81 @@
+"""Scalar curves as one growing file."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from robust_tuning.frontier.files import replace_file
+
+_HEADER = ["step", "metric", "value"]
+_ROWS_BETWEEN_WRITES = 100
+
+
+class MetricsFile(Logger):
+    """Appends every scalar to `metrics.csv`, a row each: step, metric, value.
+
+    A resumed run continues the file: the rows from its first step on are written anew.
+
+    Args:
+        folder: The run folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.path = folder / "metrics.csv"
+        self._rows: list[tuple[int, str, float]] = []
+        self._opened = False
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self.path.parent.name
+
+    @property
+    def version(self) -> str:
+        """There is one file per run."""
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, *_: Any, **__: Any) -> None:  # noqa: ANN401  Lightning's signature
+        """Nothing: `config.yaml` holds the settings."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Add one row per metric."""
+        at = 0 if step is None else step
+        if not self._opened:
+            self._open(at)
+        self._rows += [(at, name, float(value)) for name, value in metrics.items()]
+        if len(self._rows) >= _ROWS_BETWEEN_WRITES:
+            self.save()
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Write what was logged since the last time."""
+        if self._rows:
+            with self.path.open("a", newline="") as file:
+                csv.writer(file).writerows(self._rows)
+            self._rows.clear()
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:  # noqa: ARG002  Lightning's signature
+        """Write the rest."""
+        self.save()
+
+    def _open(self, first_step: int) -> None:
+        kept = [row for row in self._read() if int(row[0]) < first_step]
+        lines = [_HEADER, *kept]
+        text = "".join(f"{','.join(row)}\r\n" for row in lines)
+        replace_file(self.path, lambda file: file.write(text.encode()))
+        self._opened = True
+
+    def _read(self) -> list[list[str]]:
+        if not self.path.exists():
+            return []
+        with self.path.open(newline="") as file:
+            # A kill may have cut the last row off.
+            return [row for row in csv.reader(file) if len(row) == 3 and row[0].isdigit()]

@@ -1,0 +1,72 @@
+"""Weights & Biases: offline by default, on the points' own axis, continued when a run is resumed."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning.pytorch.loggers import WandbLogger
+
+
+@dataclass(frozen=True)
+class WandbSettings:
+    """How to log to Weights & Biases.
+
+    Args:
+        mode: `offline` writes into the run folder and asks for no account (`wandb sync` uploads it
+            later), `online` uploads as it goes, `disabled` logs nothing. `auto` is what the
+            environment variable WANDB_MODE says, `online` within a sweep agent, and otherwise
+            `offline`.
+        project: The project's name.
+        entity: The user or team; None takes the account's own.
+    """
+
+    mode: Literal["auto", "online", "offline", "disabled"] = "auto"
+    project: str = "robust-tuning"
+    entity: str | None = None
+
+    @property
+    def resolved_mode(self) -> str:
+        """One of `online`, `offline` and `disabled`."""
+        if self.mode != "auto":
+            return self.mode
+        if os.environ.get("WANDB_MODE") in ("online", "offline", "disabled"):
+            return os.environ["WANDB_MODE"]
+        return "online" if os.environ.get("WANDB_SWEEP_ID") else "offline"
+
+
+def make_wandb_logger(
+    settings: WandbSettings, folder: Path, *, run_id: str | None, config: dict[str, Any]
+) -> WandbLogger | None:
+    """Build the logger of a run.
+
+    Args:
+        settings: Where to.
+        folder: The run folder, in which W&B keeps its files.
+        run_id: Id of the run to continue; None begins one.
+        config: The resolved configuration, as plain values.
+
+    Returns:
+        The logger; None where W&B is disabled.
+    """
+    mode = settings.resolved_mode
+    if mode == "disabled":
+        return None
+    os.environ.setdefault("WANDB_SILENT", "true")  # its banners would break the progress bars
+    folder.mkdir(parents=True, exist_ok=True)
+    # Inside an agent the agent chooses the id.
+    chosen = run_id or os.environ.get("WANDB_RUN_ID")
+    logger = WandbLogger(
+        name=folder.name,
+        save_dir=str(folder),
+        id=chosen,
+        resume="allow",
+        offline=mode == "offline",
+        project=settings.project,
+        entity=settings.entity,
+        config=config,
+    )
+    if run := getattr(logger.experiment, "define_metric", None):
+        run("frontier/step")
+        run("frontier/*", step_metric="frontier/step")
+    return logger
