@@ -20,13 +20,11 @@ class Layout:
         by_head: The rows are ordered by head first and by letter within a head.
         keys_shift: Scores are `q·k` plus what does not depend on `k`, under a softmax over the
             keys: the same vector added to every key then changes nothing.
-        inert: Further parameters whose effect the softmax removes.
     """
 
     layers: tuple[tuple[str, str], ...]
     by_head: bool = False
     keys_shift: bool = True
-    inert: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,20 +66,34 @@ _LAYOUTS = {
     "timm.models.gcvit.WindowAttentionGlobal": Layout(_JOINT),
     "timm.models.hiera.MaskUnitAttention": Layout(_JOINT),
     "timm.models.hieradet_sam2.MultiScaleAttention": Layout(_JOINT),
-    "timm.models.mvitv2.MultiScaleAttention": Layout(_JOINT, keys_shift=False),
+    "timm.models.mvitv2.MultiScaleAttention": Layout(_JOINT),
     "timm.models.davit.WindowAttention": Layout(_JOINT),
     "timm.models.davit.ChannelAttention": Layout(_JOINT, keys_shift=False),
     "timm.models.davit.ChannelAttentionV2": Layout(_JOINT, keys_shift=False),
     "timm.models.xcit.XCA": Layout(_JOINT, keys_shift=False),
-    "timm.models.cait.TalkingHeadAttn": Layout(_JOINT, inert=("proj_l.bias",)),
+    "timm.models.cait.TalkingHeadAttn": Layout(_JOINT),
     "timm.models.cait.ClassAttn": Layout(_APART),
     "timm.models.convit.MHSA": Layout(_JOINT),
-    "timm.models.convit.GPSA": Layout((("qk", "qk"), ("v", "v")), inert=("pos_proj.bias",)),
+    "timm.models.convit.GPSA": Layout((("qk", "qk"), ("v", "v"))),
     "timm.models.volo.Attention": Layout(_JOINT),
     "timm.models.volo.ClassAttention": Layout(_PAIR),
     "timm.models.pvt_v2.Attention": Layout(_PAIR),
     "timm.models.twins.LocallyGroupedAttn": Layout(_JOINT),
     "timm.models.twins.GlobalSubSampleAttn": Layout(_PAIR),
+    # Outside transformer blocks: of interest for `inert_biases` alone.
+    "timm.layers.attention_pool.AttentionPoolLatent": Layout(_PAIR),
+    "timm.models.crossvit.CrossAttention": Layout((("wq", "q"), ("wk", "k"), ("wv", "v"))),
+    "timm.models.efficientformer.Attention": Layout(_JOINT, by_head=True),
+    "timm.models.fastvit.Attention": Layout(_JOINT),
+    "timm.models.metaformer.Attention": Layout(_JOINT),
+}
+
+# Biases added alike to the scores of all keys.
+_ADDED_TO_SCORES = {
+    "timm.layers.pos_embed_rel.RelPosMlp": "mlp.fc2.bias",
+    "timm.models.swin_transformer_v2_cr.WindowMultiHeadAttention": "meta_mlp.fc2.bias",
+    "timm.models.cait.TalkingHeadAttn": "proj_l.bias",
+    "timm.models.convit.GPSA": "pos_proj.bias",
 }
 
 
@@ -141,18 +153,20 @@ def inert_biases(net: nn.Module) -> Iterator[tuple[str, str]]:
         The parameter's name, and `[key]` where only the key's part of it is meant.
     """
     for path, module in net.named_modules():
+        kind = f"{type(module).__module__}.{type(module).__qualname__}"
+        if kind in _ADDED_TO_SCORES:
+            yield f"{path}.{_ADDED_TO_SCORES[kind]}", ""
         layout = layout_of(module)
-        if layout is None or not layout.keys_shift or not _keys_are_plain(module):
-            continue
-        yield from ((f"{path}.{name}", "") for name in layout.inert)
-        for projection in projections_of(module) or ():
-            if "k" in projection.letters:
-                part = "[key]" if len(projection.letters) > 1 else ""
-                yield f"{path}.{projection.layer}.bias", part
+        if layout is not None and layout.keys_shift and getattr(module, "rope", None) is None:
+            yield from ((f"{path}.{name}", part) for name, part in _key_biases(module))
 
 
-def _keys_are_plain(attention: nn.Module) -> bool:
-    """Whether no norm and no rotation stands between the keys' bias and the scores."""
-    norm = getattr(attention, "k_norm", None)
-    rotation = getattr(attention, "rope", None)
-    return (norm is None or isinstance(norm, nn.Identity)) and rotation is None
+def _key_biases(attention: nn.Module) -> Iterator[tuple[str, str]]:
+    """The last bias on the way to the keys: of their norm, or else of their projection."""
+    for name in ("k_norm", "norm_k"):
+        if not isinstance(getattr(attention, name, None), nn.Identity | None):
+            yield f"{name}.bias", ""
+            return
+    for projection in projections_of(attention) or ():
+        if "k" in projection.letters:
+            yield f"{projection.layer}.bias", "[key]" if len(projection.letters) > 1 else ""
