@@ -45,8 +45,8 @@ def evaluate(
 
     Raises:
         ConfigurationError: If two attacks have the same threat, or `batch_size` is not positive.
-        DataError: If an image is not float in [0, 1], a label is not a class of the model, or the
-            logits are not finite.
+        DataError: If there are no examples, if an image is not float32 in [0, 1] or a label not a
+            class of the model, or if the logits are not finite.
     """
     attacks = [attacks] if isinstance(attacks, Attack) else list(attacks)
     _check(attacks, batch_size)
@@ -97,6 +97,8 @@ class _Evaluation:
 
     def take(self, batch: Batch) -> None:
         """Classify a batch and let the attacks work on what was right, as far as slots fill."""
+        if not len(batch.labels):
+            return
         # A clone, because tensors made in inference mode carry no gradients.
         images = batch.images.to(self.device).clone()
         labels = batch.labels.to(self.device).clone()
@@ -265,10 +267,11 @@ class _Verdicts:
 
 
 def _check_images(images: Tensor) -> None:
-    if not images.dtype.is_floating_point or images.dim() != 4:
+    # Half precision cannot hold a radius: its pixels lie up to 1/2048 apart.
+    if images.dtype not in (torch.float32, torch.float64) or images.dim() != 4:
         message = (
             f"images are {images.dtype} of shape {tuple(images.shape)}, "
-            "expected float (B, C, H, W) in [0, 1]"
+            "expected float32 (B, C, H, W) in [0, 1]"
         )
         raise DataError(message)
     low, high = (float(bound) for bound in images.aminmax())

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 @contextmanager
@@ -50,7 +50,8 @@ def _no_autocast(model: nn.Module) -> Iterator[None]:
 def _random_states() -> Iterator[None]:
     python, numpy = random.getstate(), np.random.get_state()
     try:
-        with torch.random.fork_rng():
+        # Named one by one, because torch warns where it finds several and is told of none.
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             yield
     finally:
         random.setstate(python)
@@ -59,16 +60,28 @@ def _random_states() -> Iterator[None]:
 
 @contextmanager
 def _buffers(model: nn.Module) -> Iterator[None]:
-    before = [(name, buffer, buffer.clone()) for name, buffer in model.named_buffers()]
+    before = [
+        (owner, name, buffer, buffer.clone())
+        for owner in model.modules()
+        for name, buffer in owner.named_buffers(recurse=False)
+    ]
     try:
         yield
     finally:
-        changed = [name for name, buffer, copy in before if not torch.equal(buffer, copy)]
-        for _, buffer, copy in before:
-            buffer.copy_(copy)
+        changed = []
+        for owner, name, buffer, copy in before:
+            if getattr(owner, name) is not buffer or not _same(buffer, copy):
+                changed.append(name)
+                buffer.copy_(copy)
+                setattr(owner, name, buffer)
         if changed:
             message = (
                 f"the model changed its buffers in evaluation mode ({', '.join(changed[:3])}); "
                 "they were restored, but results may depend on the order of the examples"
             )
             warnings.warn(message, stacklevel=3)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    same: Tensor = (one == other) | ((one != one) & (other != other))  # NaN is like NaN here
+    return bool(same.all())

@@ -90,7 +90,8 @@ class PGD(Attack):
         loss = F.cross_entropy(logits, state.labels, reduction="sum")
         (gradients,) = torch.autograd.grad(loss, candidates)
         spent = state.steps >= self.steps
-        wrong = logits.detach().argmax(1) != state.labels
+        # An output that is not a number is no right answer, wherever argmax puts it.
+        wrong = (logits.argmax(1) != state.labels) | logits.isnan().any(1)
         broken = wrong if self.select == "any" else wrong & spent
         moving = ~(broken | spent)
         moved = self._ascend(candidates.detach(), gradients, state.images)

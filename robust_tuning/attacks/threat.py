@@ -29,8 +29,8 @@ def parse_fraction(value: float | str, name: str) -> float:
     """
     try:
         if isinstance(value, str):
-            numerator, _, denominator = value.partition("/")
-            number = float(numerator) / float(denominator or 1)
+            numerator, slash, denominator = value.partition("/")
+            number = float(numerator) / (float(denominator) if slash else 1.0)
         else:
             number = float(value)
     except (ValueError, ZeroDivisionError) as error:
@@ -127,7 +127,11 @@ class ThreatModel:
         """
         if self.norm == "linf":
             return gradients.sign()
-        return gradients / _lengths(gradients).clamp_min(1e-12)
+        # Scaled first, because the squares of a confident model's gradients underflow.
+        largest = gradients.abs().amax((1, 2, 3), keepdim=True)
+        scaled = gradients / torch.where(largest > 0, largest, 1.0)
+        direction: Tensor = scaled / _lengths(scaled).clamp_min(1.0)
+        return direction
 
 
 def _lengths(offsets: Tensor) -> Tensor:
