@@ -2,6 +2,7 @@
 
 import logging
 import math
+from abc import ABC, abstractmethod
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -12,7 +13,7 @@ from robust_tuning.errors import ConfigurationError
 log = logging.getLogger(__name__)
 
 
-class WarmupDecay(LRScheduler):
+class WarmupDecay(LRScheduler, ABC):
     """Linear warm-up to the learning rate, then a decay to zero, per optimiser step.
 
     Args:
@@ -37,6 +38,8 @@ class WarmupDecay(LRScheduler):
         self.warmup_steps = warmup_steps
         self.total_steps = total_steps
         super().__init__(optimizer)
+        if total_steps is not None:
+            self.end_at(total_steps)
 
     def end_at(self, total_steps: int) -> None:
         """Fix the length of the run; called by the tuner where `total_steps` was left open."""
@@ -48,9 +51,9 @@ class WarmupDecay(LRScheduler):
             self.warmup_steps = shorter
         self._apply()
 
+    @abstractmethod
     def decay(self, progress: float) -> float:
         """Factor of the learning rate after the share `progress` in [0, 1] of the decay."""
-        raise NotImplementedError
 
     def get_lr(self) -> list[float | Tensor]:
         """Learning rate of each group at the current step."""

@@ -52,6 +52,8 @@ def from_spec(spec: Spec) -> Any:  # noqa: ANN401  whatever the class path names
     try:
         cls = getattr(import_module(module), name)
         return cls(**{key: _revive(value) for key, value in spec["init_args"].items()})
+    except ConfigurationError:
+        raise
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         message = f"{spec['class_path']} cannot be built again: {error}"
         raise ConfigurationError(message) from error
@@ -64,7 +66,8 @@ def _plain(value: Any, owner: str, name: str) -> Any:  # noqa: ANN401  any plain
         return [_plain(item, owner, name) for item in value]
     if isinstance(value, dict):
         return {str(key): _plain(item, owner, name) for key, item in value.items()}
-    if type(value).__module__ == "builtins":
+    # Neither a function nor what keeps no attributes (a path, an array) can be built again.
+    if type(value).__module__ == "builtins" or not hasattr(value, "__dict__"):
         message = f"{owner}.{name} is a {type(value).__name__}, which cannot be written down"
         raise ConfigurationError(message)
     return spec_of(value)
@@ -73,6 +76,8 @@ def _plain(value: Any, owner: str, name: str) -> Any:  # noqa: ANN401  any plain
 def _revive(value: Any) -> Any:  # noqa: ANN401  any plain value
     if isinstance(value, dict) and set(value) == {"class_path", "init_args"}:
         return from_spec(value)
+    if isinstance(value, dict):
+        return {key: _revive(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_revive(item) for item in value]
     return value

@@ -34,11 +34,12 @@ def save_point(tuner: RobustTuner, path: Path) -> None:
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in tuner.backbone.trained_state().items()
     }
-    metadata = {
-        "format": _FORMAT,
+    description = {
         "backbone_sha256": tuner.backbone.identity.sha256,
-        "specification": json.dumps(tuner.specification()),
+        "specification": tuner.specification(),
     }
+    # One entry, because several would be written in an order that changes from file to file.
+    metadata = {_FORMAT: json.dumps(description)}
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, lambda file: file.write(save(state, metadata)))
 
@@ -54,8 +55,8 @@ def load_point(path: Path, *, pretrained: str | None = None) -> RobustTuner:
         WeightsError: If the file is missing, cut off or of another kind, or if the pretrained
             weights here are not the ones the point was made from.
     """
-    metadata, state = _read(path)
-    specification: dict[str, Any] = json.loads(metadata["specification"])
+    description, state = _read(path)
+    specification = description["specification"]
     backbone = specification.pop("backbone")
     if pretrained is not None:
         backbone["pretrained"] = pretrained
@@ -66,7 +67,7 @@ def load_point(path: Path, *, pretrained: str | None = None) -> RobustTuner:
         objective=objective,
         **specification,
     )
-    tuner.backbone.identity.require(metadata["backbone_sha256"], str(path))
+    tuner.backbone.identity.require(description["backbone_sha256"], str(path))
     needed = tuner.backbone.trained_state()
     if {name: t.shape for name, t in needed.items()} != {n: t.shape for n, t in state.items()}:
         message = f"{path} does not hold the tensors of {tuner.strategy} on {backbone['name']}"
@@ -75,7 +76,7 @@ def load_point(path: Path, *, pretrained: str | None = None) -> RobustTuner:
     return tuner
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -86,7 +87,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
     except (SafetensorError, OSError) as error:
         message = f"{path} cannot be read ({error}): it is cut off or no safetensors file"
         raise WeightsError(message) from error
-    if metadata.get("format") != _FORMAT:
-        message = f"{path} is no stored point of a run: format {metadata.get('format')!r}"
+    if _FORMAT not in metadata:
+        message = f"{path} is no stored point of a run: it has no entry {_FORMAT!r}"
         raise WeightsError(message)
-    return metadata, state
+    return json.loads(metadata[_FORMAT]), state

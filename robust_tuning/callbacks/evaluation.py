@@ -67,8 +67,6 @@ class ScheduledEvaluation(Callback, ABC):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Evaluate before the first step, or what an interruption left out at this one."""
-        for recorder in recorders(trainer):
-            recorder.begin(trainer, cast("RobustTuner", pl_module))
         if self.schedule.due(trainer.global_step):
             self._evaluate_once(trainer, pl_module)
 
@@ -87,8 +85,11 @@ class ScheduledEvaluation(Callback, ABC):
         if self.schedule.at_epoch_ends:
             self._evaluate_once(trainer, pl_module)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Evaluate the final state."""
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Evaluate the final state.
+
+        Not in `on_train_end`, which a run that was interrupted after its last step never reaches.
+        """
         if self.schedule.end:
             self._evaluate_once(trainer, pl_module)
 
@@ -113,6 +114,8 @@ class ScheduledEvaluation(Callback, ABC):
         step = trainer.global_step
         if step == self._last_step:
             return
+        for recorder in recorders(trainer):
+            recorder.begin(trainer, cast("RobustTuner", pl_module))
         # A checkpoint may be older than the evaluation at its own step, whose point then stands.
         if not any(r.has(step, self.split) for r in recorders(trainer)):
             self._evaluate(trainer, pl_module, self.split)

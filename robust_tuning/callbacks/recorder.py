@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from json import dumps
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import WandbLogger
 
 from robust_tuning import __version__
 from robust_tuning.callbacks.measurement import Measurement
@@ -81,7 +82,7 @@ class FrontierRecorder(Callback):
     def begin(self, trainer: Trainer, tuner: RobustTuner) -> None:
         """Forget the points after the step that training continues from.
 
-        Called by whichever callback comes first in `on_train_start`.
+        Called by whichever callback comes first.
 
         Raises:
             RunError: If training begins anew in a folder that holds a run.
@@ -100,6 +101,15 @@ class FrontierRecorder(Callback):
             truncate_points(self.path, step)
             self._points = [point for point in self._points if point.step <= step]
         self._prune(tuner)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Note the run's id at W&B, which a resumed job continues."""
+        del pl_module
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                checkpoint["wandb_id"] = logger.version
 
     def has(self, step: int, split: Split) -> bool:
         """Whether this run holds a point of that step."""

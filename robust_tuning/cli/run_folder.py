@@ -14,7 +14,7 @@ def free_folder(root: Path, name: str) -> Path:
 
 
 def latest_folder(root: Path, name: str) -> Path:
-    """The last of `name`, `name-2`, `name-3`... below `root` that exists; `name` where none does."""
+    """The last of `name`, `name-2`... below `root` that exists; `name` where none does."""
     folder = root / name
     for number in _counting(2):
         following = root / f"{name}-{number}"

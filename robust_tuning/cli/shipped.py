@@ -7,7 +7,7 @@ from robust_tuning.errors import ConfigurationError
 
 
 def shipped_root() -> Path:
-    """The folder with `configs/` and `sweeps/`: in the wheel, or in a checkout beside the package."""
+    """Where `configs/` and `sweeps/` are: inside a wheel, beside the package in a checkout."""
     package = Path(robust_tuning.__file__).parent
     wheel = package / "shipped"
     return wheel if wheel.is_dir() else package.parent

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from robust_tuning.callbacks import AdversarialEvaluation, FrontierRecorder
+from robust_tuning.callbacks.interruption import SaveOnInterrupt
 from robust_tuning.callbacks.progress import TrainingProgressBar, announce
-from robust_tuning.cli.parsing import OneLineParser, with_shipped_configs
+from robust_tuning.cli.parsing import OneLineParser, explain_instantiation, with_shipped_configs
 from robust_tuning.cli.run_folder import (
     free_folder,
     latest_folder,
@@ -20,7 +22,7 @@ from robust_tuning.cli.run_folder import (
     stored_wandb_id,
 )
 from robust_tuning.data import BenchmarkDataModule
-from robust_tuning.errors import ConfigurationError
+from robust_tuning.errors import ConfigurationError, RobustTuningError
 from robust_tuning.frontier import summarise_run
 from robust_tuning.frontier.files import replace_file
 from robust_tuning.loggers import MetricsFile, WandbSettings, make_wandb_logger
@@ -65,6 +67,13 @@ def main(words: list[str]) -> int:
         if isinstance(stop.__context__, KeyboardInterrupt):
             return 130
         raise
+    except RobustTuningError:
+        raise
+    except ValueError as error:
+        # What a class raised while it was built arrives wrapped in jsonargparse's own words.
+        if not _was_instantiating(error):
+            raise
+        raise ConfigurationError(explain_instantiation(error)) from error
     cli.conclude()
     return 0
 
@@ -89,21 +98,28 @@ class TrainingCLI(LightningCLI):
         parser.add_argument(
             "--wandb", type=WandbSettings, default=WandbSettings(), help="Weights & Biases"
         )
-        parser.add_lightning_class_args(AdversarialEvaluation, "adversarial")
+        parser.add_lightning_class_args(SaveOnInterrupt, "interrupt")
         parser.add_lightning_class_args(FrontierRecorder, "recorder")
+        parser.add_lightning_class_args(AdversarialEvaluation, "adversarial")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(ModelCheckpoint, "best")
         parser.set_defaults(
             {
                 "checkpoint.save_last": True,
+                "checkpoint.save_top_k": 0,
+                "checkpoint.save_on_train_epoch_end": True,
+                "best.monitor": "validation/accuracy",
+                "best.mode": "max",
+                "best.filename": "best",
+                "best.save_on_train_epoch_end": True,
                 # Written out, so that a run's configuration says what measured it.
                 "adversarial.attack": {"class_path": "PGD"},
                 "model.objective": {"class_path": "CrossEntropy"},
             }
         )
         parser.link_arguments("run", "recorder.folder", compute_fn=lambda run: run or "runs/run")
-        parser.link_arguments(
-            "run", "checkpoint.dirpath", compute_fn=lambda run: f"{run or 'runs/run'}/checkpoints"
-        )
+        for key in ("checkpoint.dirpath", "best.dirpath", "interrupt.folder"):
+            parser.link_arguments("run", key, compute_fn=lambda run: f"{run}/checkpoints")
         parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
         for target in ("model.seed", "data.init_args.seed"):
             parser.link_arguments("seed_everything", target, compute_fn=_seed)
@@ -124,7 +140,8 @@ class TrainingCLI(LightningCLI):
             announce(f"no checkpoint in {self.folder} yet: beginning")
         config.run = str(self.folder)
         config.recorder.folder = str(self.folder)
-        config.checkpoint.dirpath = str(self.folder / "checkpoints")
+        checkpoints = str(self.folder / "checkpoints")
+        config.checkpoint.dirpath = config.best.dirpath = config.interrupt.folder = checkpoints
         config.trainer.default_root_dir = str(self.folder)
 
     def _default_folder(self, resuming: bool) -> Path:
@@ -179,6 +196,12 @@ def announce_summary(folder: Path) -> None:
 
 def _seed(value: bool | int) -> int:
     return int(value)
+
+
+def _was_instantiating(error: BaseException) -> bool:
+    """Whether an error came from building the classes, not from the run itself."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code.co_name == "instantiate_classes" for frame, _ in frames)
 
 
 def _quiet_libraries() -> None:

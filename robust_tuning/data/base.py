@@ -1,6 +1,7 @@
 """What every benchmark offers to training and to evaluation."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from robust_tuning.data.examples import TensorExamples, collate
-from robust_tuning.data.loader import ResumableLoader
+from robust_tuning.data.loader import BatchLoader, ResumableLoader
 from robust_tuning.data.splits import random_order, stratified_order
 from robust_tuning.errors import ConfigurationError, DataError
 from robust_tuning.types import Batch, Split
@@ -59,6 +60,8 @@ class BenchmarkDataModule(LightningDataModule, ABC):
         self.train_limit = train_limit
         self.seed = seed
         self._splits: dict[Split, Dataset[Batch]] = {}
+        self._train_loader: ResumableLoader | None = None
+        self._resume_at: dict[str, Any] | None = None
 
     @property
     def benchmark(self) -> str:
@@ -106,14 +109,7 @@ class BenchmarkDataModule(LightningDataModule, ABC):
         if split not in self._splits:
             examples = self.load(split)
             if split == "train" and self.train_limit is not None:
-                order = stratified_order(self.labels(split), self.identities(split), 0, "limit")
-                if self.train_limit > len(order):
-                    message = (
-                        f"data.train_limit is {self.train_limit}, but {self.benchmark} has only "
-                        f"{len(order)} training examples"
-                    )
-                    raise ConfigurationError(message)
-                examples = _subset(examples, order[: self.train_limit])
+                examples = _subset(examples, self._limited(self.train_limit))
             self._splits[split] = examples
         return self._splits[split]
 
@@ -131,21 +127,39 @@ class BenchmarkDataModule(LightningDataModule, ABC):
         examples = self.dataset(split)
         if n is None:
             return examples
-        available = len(self.labels(split))
-        if not 1 <= n <= available:
+        identities = self.identities(split)
+        if split == "train" and self.train_limit is not None:
+            identities = [identities[position] for position in self._limited(self.train_limit)]
+        if not 1 <= n <= len(identities):
             message = (
                 f"{n} evaluation examples were asked for, but the {split} split of "
-                f"{self.benchmark} has {available}; lower n, or leave it out to take all"
+                f"{self.benchmark} has {len(identities)}; choose n from 1 to {len(identities)}, or "
+                "leave it out to take all"
             )
             raise DataError(message)
-        order = random_order(self.identities(split), 0, "evaluation")
-        return _subset(examples, order[:n])
+        return _subset(examples, random_order(identities, 0, "evaluation")[:n])
 
     def train_dataloader(self) -> ResumableLoader:
         """Shuffled training batches, resumable in mid-epoch."""
-        return ResumableLoader(
+        loader = ResumableLoader(
             self.dataset("train"), self.batch_size, seed=self.seed, num_workers=self.num_workers
         )
+        if self._resume_at is not None:
+            loader.load_state_dict(self._resume_at)
+        self._train_loader = loader
+        return loader
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where training is in its data; Lightning puts it into checkpoints."""
+        return {} if self._train_loader is None else self._train_loader.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue there.
+
+        Not left to the loader alone: Lightning restores a loader only if nothing has asked for the
+        length of the training before, as a learning-rate schedule does.
+        """
+        self._resume_at = state_dict or None
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Batches of the whole validation split."""
@@ -157,13 +171,23 @@ class BenchmarkDataModule(LightningDataModule, ABC):
 
     def evaluation_loader(self, examples: Dataset[Batch]) -> DataLoader[Batch]:
         """Batches of `examples` in their order."""
-        return DataLoader(
+        return BatchLoader(
             examples,
             self.eval_batch_size,
             num_workers=self.num_workers,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
         )
+
+    def _limited(self, limit: int) -> NDArray[np.int64]:
+        order = stratified_order(self.labels("train"), self.identities("train"), 0, "limit")
+        if limit > len(order):
+            message = (
+                f"data.train_limit is {limit}, but {self.benchmark} has only "
+                f"{len(order)} training examples"
+            )
+            raise ConfigurationError(message)
+        return order[:limit]
 
 
 def _subset(examples: Dataset[Batch], positions: NDArray[np.int64]) -> Dataset[Batch]:

@@ -8,6 +8,7 @@ from torch import distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from robust_tuning.data.examples import collate
+from robust_tuning.errors import DataError
 from robust_tuning.types import Batch
 
 
@@ -41,14 +42,28 @@ class EpochOrder(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.randperm(self.size, generator=generator)
-        mine = order.repeat(2)[self.rank :: self.world_size][: len(self)]
-        return iter(mine[self.skip :].tolist())
+        places = torch.arange(self.rank, len(self) * self.world_size, self.world_size)
+        return iter(order[places % self.size][self.skip :].tolist())
 
 
-class ResumableLoader(DataLoader[Batch]):
+class BatchLoader(DataLoader[Batch]):
+    """A DataLoader whose worker processes report bad data in our words.
+
+    torch puts a worker's whole traceback into the message of the error that it raises again.
+    """
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # a generator around its own
+        try:
+            yield from super().__iter__()
+        except DataError as error:
+            message = str(error).rpartition("DataError: ")[2].strip()
+            raise DataError(message) from error
+
+
+class ResumableLoader(BatchLoader):
     """A DataLoader that says how many batches it has handed out, and starts after as many.
 
-    Lightning stores `state_dict` in its checkpoints and gives it back when it resumes in mid-epoch.
+    The data module stores `state_dict` in checkpoints and gives it back when a run is resumed.
 
     Args:
         dataset: The training examples.
@@ -62,7 +77,7 @@ class ResumableLoader(DataLoader[Batch]):
     ) -> None:
         self._order = EpochOrder(len(dataset), seed)  # type: ignore[arg-type]  # sized by contract
         self._handed_out = 0
-        self._resume_after = 0
+        self._resume_at = (0, 0)
         super().__init__(
             dataset,
             batch_size,
@@ -73,17 +88,19 @@ class ResumableLoader(DataLoader[Batch]):
             persistent_workers=num_workers > 0,
         )
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # a generator around its own
-        self._handed_out, self._resume_after = self._resume_after, 0
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # as above
+        epoch, batches = self._resume_at
+        self._handed_out = batches if self._order.epoch == epoch else 0
+        self._resume_at = (0, 0)
         self._order.skip = self._handed_out * (self.batch_size or 1)
         for batch in super().__iter__():
             self._handed_out += 1
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
-        """How many batches of the current epoch were handed out."""
-        return {"batches": self._handed_out}
+        """The current epoch, and how many of its batches were handed out."""
+        return {"epoch": self._order.epoch, "batches": self._handed_out}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Start the next iteration after as many batches."""
-        self._resume_after = int(state["batches"])
+        """Start the next iteration after as many batches, if it is of that epoch."""
+        self._resume_at = (int(state["epoch"]), int(state["batches"]))

@@ -1,4 +1,4 @@
-"""Weights & Biases: offline by default, on the points' own axis, continued when a run is resumed."""
+"""Weights & Biases: offline by default, points on their own axis, one run across resumes."""
 
 import os
 from dataclasses import dataclass
