@@ -179,7 +179,7 @@ def digits() -> tuple[Tensor, Tensor]:
 
 
 def fine_tune(model: nn.Module, images: Tensor, labels: Tensor, peak: float, seed: int) -> None:
-    steps, rng = 150, torch.Generator().manual_seed(seed)
+    steps, rng = 100, torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(model.parameters())
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = peak * min(1, (step + 1) / 10) * (1 - step / steps)
