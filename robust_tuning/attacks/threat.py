@@ -117,7 +117,8 @@ class ThreatModel:
         direction: Tensor = torch.randn(shape, generator=generator)
         radius = float(torch.rand((), generator=generator)) ** (1 / direction.numel()) * self.eps
         length = float(direction.norm())
-        return direction * (radius / max(length, 1e-12))
+        scaled: Tensor = direction * (radius / max(length, 1e-12))
+        return scaled
 
     def steepest(self, gradients: Tensor) -> Tensor:
         """The direction of unit norm along which a linear function grows fastest.

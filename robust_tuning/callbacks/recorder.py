@@ -20,6 +20,7 @@ from robust_tuning.frontier import (
     Estimate,
     FrontierPoint,
     append_point,
+    dominated_area,
     pareto_mask,
     read_points,
     truncate_points,
@@ -157,6 +158,7 @@ class FrontierRecorder(Callback):
             ood_accuracy={},
             attack=measurement.attack,
             cost=measurement.cost,
+            diagnostics=measurement.diagnostics,
         )
 
     def _config_hash(self, tuner: RobustTuner, data: BenchmarkDataModule) -> str:
@@ -188,10 +190,30 @@ class FrontierRecorder(Callback):
         metrics = {"frontier/step": float(point.step), "frontier/accuracy": point.accuracy.value}
         for threat, estimate in point.robust_accuracy.items():
             metrics[f"frontier/robust_accuracy/{threat}"] = estimate.value
+        areas = _areas([known for known in self._points if known.split == point.split])
+        metrics |= {f"frontier/area/{threat}": area for threat, area in areas.items()}
+        if areas:
+            metrics["frontier/area"] = sum(areas.values()) / len(areas)
         # What a checkpoint or early stopping may monitor.
         trainer.callback_metrics.update({k: torch.tensor(v) for k, v in metrics.items()})
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=point.step)
+
+
+def _areas(points: list[FrontierPoint]) -> dict[str, float]:
+    """Area dominated so far, by threat, as `robust-tuning frontier` defines it."""
+    return {
+        threat: dominated_area(
+            [point.accuracy.value for point in measured],
+            [point.robust_accuracy[threat].value for point in measured],
+        )
+        for threat, measured in _by_threat(points).items()
+    }
+
+
+def _by_threat(points: list[FrontierPoint]) -> dict[str, list[FrontierPoint]]:
+    threats = {threat: None for point in points for threat in point.robust_accuracy}
+    return {t: [point for point in points if t in point.robust_accuracy] for t in threats}
 
 
 def _is_repetition(point: FrontierPoint, known: FrontierPoint) -> bool:
@@ -202,8 +224,7 @@ def _is_repetition(point: FrontierPoint, known: FrontierPoint) -> bool:
 
 def _frontier_steps(points: list[FrontierPoint]) -> set[int]:
     steps: set[int] = set()
-    for threat in {threat for point in points for threat in point.robust_accuracy}:
-        measured = [point for point in points if threat in point.robust_accuracy]
+    for threat, measured in _by_threat(points).items():
         mask = pareto_mask(
             [point.accuracy.value for point in measured],
             [point.robust_accuracy[threat].value for point in measured],

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -116,6 +116,9 @@ class FrontierPoint:
         ood_accuracy: By shift, `"gaussian_noise-3"`.
         attack: What measured the robust accuracies; None where none was measured.
         cost: What the evaluation cost.
+        diagnostics: By threat, counts that tell a weak attack: examples attacked, those whose
+            gradients were all zero, those with a gradient that is not finite, and whether the model
+            is random. Empty in points that were written without them.
     """
 
     run: str
@@ -138,6 +141,7 @@ class FrontierPoint:
     ood_accuracy: Mapping[str, Estimate]
     attack: AttackIdentity | None
     cost: Cost
+    diagnostics: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.robust_accuracy and self.attack is None:
@@ -182,6 +186,7 @@ class FrontierPoint:
             ood_accuracy=_estimates(record, "ood_accuracy"),
             attack=_attack(record),
             cost=_cost(record),
+            diagnostics=_get({"diagnostics": {}, **record}, "diagnostics", dict),
         )
 
 

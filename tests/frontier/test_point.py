@@ -46,7 +46,7 @@ def estimates() -> st.SearchStrategy[Estimate]:
 
 def test_the_line_has_the_documented_keys() -> None:
     record = json.loads(make_point().to_json())
-    assert list(record) == KEYS
+    assert list(record) == [*KEYS, "diagnostics"]
     assert record["schema"] == 1
     assert list(record["accuracy"]) == ["value", "n", "low", "high"]
     assert list(record["cost"]) == ["seconds", "forward", "backward"]
@@ -171,4 +171,15 @@ def test_the_count_survives(estimate: Estimate) -> None:
 
 
 def test_every_field_is_stored() -> None:
-    assert [field.name for field in fields(FrontierPoint)] == KEYS[1:]
+    assert [field.name for field in fields(FrontierPoint)] == [*KEYS[1:], "diagnostics"]
+
+
+def test_diagnostics_are_stored_and_may_be_absent() -> None:
+    counts = {"linf-4/255": {"attacked": 180, "zero_gradients": 3}}
+    line = make_point(diagnostics=counts).to_json()
+    assert FrontierPoint.from_json(line).diagnostics == counts
+    record = json.loads(line)
+    del record["diagnostics"]
+    assert FrontierPoint.from_json(json.dumps(record)).diagnostics == {}
+    with pytest.raises(DataError, match="the key 'diagnostics' holds"):
+        FrontierPoint.from_json(edited(diagnostics=[1]))
