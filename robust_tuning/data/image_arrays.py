@@ -1,6 +1,9 @@
 """One's own images in a NumPy archive."""
 
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -70,9 +73,8 @@ class ImageArrays(BenchmarkDataModule):
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """The file's `classes`, or the labels themselves."""
-        with self._open() as archive:
-            if "classes" in archive:
-                return tuple(str(name) for name in archive["classes"])
+        if self._has("classes"):
+            return tuple(str(name) for name in self._array("classes"))
         return tuple(str(label) for label in range(int(self._targets["train"].max()) + 1))
 
     def load(self, split: Split) -> TensorExamples:
@@ -134,7 +136,7 @@ class ImageArrays(BenchmarkDataModule):
         labels = self._targets["train"]
         rows = [f"train/{row}" for row in range(len(labels))]
         order = stratified_order(labels, rows, seed=0, purpose="split")
-        held_out = max(1, round(self.validation_fraction * len(labels)))
+        held_out = max(1, min(round(self.validation_fraction * len(labels)), len(labels) - 1))
         return {
             "validation": order[:held_out],
             "train": order[held_out:],
@@ -152,20 +154,24 @@ class ImageArrays(BenchmarkDataModule):
                 raise DataError(message)
             try:
                 return archive[key]
-            except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+            except (ValueError, OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
                 message = f"{self.path}: {key} cannot be read ({error}); is the file complete?"
                 raise DataError(message) from error
 
-    def _open(self) -> "np.lib.npyio.NpzFile":
-        try:
-            archive = np.load(Path(self.path).expanduser(), allow_pickle=False)
-        except FileNotFoundError as error:
-            message = f"data.path is {self.path!r}, but there is no such file"
-            raise DataError(message) from error
-        except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
-            message = f"{self.path} is no readable .npz file: {error}"
-            raise DataError(message) from error
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            message = f"{self.path} holds a single array, expected an .npz file of several"
-            raise DataError(message)
-        return archive
+    @contextmanager
+    def _open(self) -> "Iterator[np.lib.npyio.NpzFile]":
+        with ExitStack() as stack:
+            try:
+                # Opened here, because NumPy leaves a file open that turns out to be no archive.
+                file = stack.enter_context(Path(self.path).expanduser().open("rb"))
+                archive = np.load(file, allow_pickle=False)
+            except FileNotFoundError as error:
+                message = f"data.path is {self.path!r}, but there is no such file"
+                raise DataError(message) from error
+            except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+                message = f"{self.path} is no readable .npz file: {error}"
+                raise DataError(message) from error
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                message = f"{self.path} holds a single array, expected an .npz file of several"
+                raise DataError(message)
+            yield stack.enter_context(archive)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -124,7 +124,7 @@ class ImageFolder(BenchmarkDataModule):
         if (self._root / "validation").is_dir():
             return {"train": train, "validation": self._list("validation"), "test": test}
         order = stratified_order(self._labels_of(train), train, seed=0, purpose="split")
-        held_out = max(1, round(self.validation_fraction * len(train)))
+        held_out = max(1, min(round(self.validation_fraction * len(train)), len(train) - 1))
         return {
             "validation": [train[place] for place in sorted(order[:held_out])],
             "train": [train[place] for place in sorted(order[held_out:])],
@@ -194,8 +194,8 @@ class FileExamples(Dataset[Batch]):
     def _read(self, file: Path) -> Tensor:
         try:
             with Image.open(file) as opened:
-                image = ImageOps.exif_transpose(opened).convert("RGB")
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+                image = _rgb(ImageOps.exif_transpose(opened))
+        except Exception as error:  # damaged files make decoders raise anything
             message = f"{file} cannot be decoded ({error}); replace it or move it out of the folder"
             raise DataError(message) from error
         side = round(self.image_size / self.crop_fraction)
@@ -205,3 +205,12 @@ class FileExamples(Dataset[Batch]):
         left, top = (width - self.image_size) // 2, (height - self.image_size) // 2
         image = image.crop((left, top, left + self.image_size, top + self.image_size))
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode[0] in "IF":  # Pillow would cut such values off at 255
+        message = f"mode {image.mode}, more than 8 bits per channel; save it with 8"
+        raise ValueError(message)
+    if image.mode == "P":  # by way of RGBA, without a warning about transparent palettes
+        image = image.convert("RGBA")
+    return image.convert("RGB")

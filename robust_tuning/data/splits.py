@@ -43,7 +43,8 @@ def stratified_order(
     """A random order in which every prefix has the class proportions of the whole.
 
     Within its class, the i-th of m examples stands at the quantile (i + 1/2) / m; the classes are
-    merged by quantile. A prefix of k examples thus holds each class within one of its share.
+    merged by quantile. Of N examples in C classes, a prefix of k thus holds a class of m within
+    `(1 + C m / N) / 2` of its share `k m / N`: within one where the classes are equally large.
 
     Args:
         labels: Class of each example `(N,)`.

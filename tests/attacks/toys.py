@@ -29,7 +29,7 @@ def conv_net(classes: int = 4, *, seed: int = 0, scale: float = 4.0) -> nn.Seque
         ).double()
     with torch.no_grad():
         head.weight *= scale
-        head.bias -= net(images(200, seed=99)).mean(0)
+        head.bias.sub_(net(images(200, seed=99)).mean(0))
     return net
 
 
