@@ -53,7 +53,8 @@ class Schedule:
             known = ", ".join(["epoch", *_PRESETS])
             message = f"schedule.preset is {self.preset!r}, expected one of {known}"
             raise ConfigurationError(message)
-        if min(self.steps, default=1) < 1 or (self.every_n_steps or 1) < 1:
+        every = 1 if self.every_n_steps is None else self.every_n_steps
+        if min(every, *self.steps, 1) < 1:
             message = (
                 f"schedule.steps is {list(self.steps)} and every_n_steps {self.every_n_steps}, "
                 "expected positive numbers of optimiser steps"

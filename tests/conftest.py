@@ -1,0 +1,22 @@
+"""Fixtures for the whole suite: real data where there is some, and small models and benchmarks."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with real images and weights; without it the test is skipped."""
+    folder = os.environ.get("ROBUST_TUNING_REAL_DATA")
+    if not folder:
+        pytest.skip("real data: set ROBUST_TUNING_REAL_DATA to its folder")
+    return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test talks to Weights & Biases unless it asks to, and none to a model hub."""
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setenv("WANDB_SILENT", "true")
