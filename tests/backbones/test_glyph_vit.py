@@ -204,6 +204,7 @@ def accuracy_from_100(*, pretrained: bool, peak: float) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_from_100_digits_it_learns_far_more_than_a_random_initialisation() -> None:
     # Both choose their learning rate by the test score: a bias that helps the weaker one as much.
     peaks = (3e-4, 1e-3)
