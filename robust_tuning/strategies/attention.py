@@ -20,11 +20,14 @@ class Layout:
         by_head: The rows are ordered by head first and by letter within a head.
         keys_shift: Scores are `q·k` plus what does not depend on `k`, under a softmax over the
             keys: the same vector added to every key then changes nothing.
+        scale_free: Letters of which every channel is normalised over the tokens, so that its scale
+            does not matter.
     """
 
     layers: tuple[tuple[str, str], ...]
     by_head: bool = False
     keys_shift: bool = True
+    scale_free: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ _LAYOUTS = {
     "timm.models.davit.WindowAttention": Layout(_JOINT),
     "timm.models.davit.ChannelAttention": Layout(_JOINT, keys_shift=False),
     "timm.models.davit.ChannelAttentionV2": Layout(_JOINT, keys_shift=False),
-    "timm.models.xcit.XCA": Layout(_JOINT, keys_shift=False),
+    "timm.models.xcit.XCA": Layout(_JOINT, keys_shift=False, scale_free="qk"),
     "timm.models.cait.TalkingHeadAttn": Layout(_JOINT),
     "timm.models.cait.ClassAttn": Layout(_APART),
     "timm.models.convit.MHSA": Layout(_JOINT),

@@ -27,7 +27,7 @@ class Bottleneck(nn.Module):
     def __init__(self, down: nn.Module, up: nn.Module) -> None:
         super().__init__()
         self.down = down
-        self.act = nn.GELU()
+        self.act: nn.Module = nn.GELU()
         self.up = up
 
     def forward(self, h: Tensor) -> Tensor:

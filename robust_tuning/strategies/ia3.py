@@ -8,6 +8,7 @@ from torch import nn
 
 from robust_tuning.backbones import Backbone
 from robust_tuning.strategies.arguments import choices
+from robust_tuning.strategies.attention import layout_of
 from robust_tuning.strategies.base import Strategy
 from robust_tuning.strategies.blocks import Target, prepare_targets
 from robust_tuning.strategies.injection import exactly, folded, inject, restore_stock
@@ -44,6 +45,17 @@ class IA3(Strategy):
     def trains(self, name: str) -> bool:
         """The scales do."""
         return ".ia3_" in name
+
+    def inert_parameters(self, model: Backbone) -> dict[str, str]:
+        """Scales that a normalisation takes out again: those of XCiT's queries and keys."""
+        reason = "scales channels that the attention normalises over the tokens: no gradient"
+        return {
+            f"net.{path}.{name}": reason
+            for path, module in model.net.named_modules()
+            if (layout := layout_of(module))
+            for name, _ in module.named_parameters()
+            if any(f".{letter}.ia3_" in name for letter in layout.scale_free)
+        }
 
     @contextmanager
     def merged(self, model: Backbone) -> Iterator[None]:

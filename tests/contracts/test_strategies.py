@@ -4,6 +4,7 @@ import copy
 import importlib
 import inspect
 import io
+import json
 import pickle
 import pkgutil
 from collections.abc import Callable
@@ -14,7 +15,6 @@ from typing import TypeVar
 import pytest
 import timm
 import torch
-import yaml
 from jsonargparse import ArgumentParser
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -29,12 +29,13 @@ T = TypeVar("T")
 CLASSES = 5
 SMALL = {"embed_dim": 128, "depth": 2, "num_heads": 2, "mlp_ratio": 1.0}
 SWIN = {"embed_dim": 128, "depths": (2,), "num_heads": (2,), "window_size": 4, "mlp_ratio": 1.0}
+CONVNEXT = {"dims": (8, 8, 16, 16), "depths": (1, 1, 1, 1)}
 CONFIGS = {
     "vit": BackboneConfig("vit_tiny_patch16_224", False, 32, kwargs=SMALL),
     "beit": BackboneConfig("beit_base_patch16_224", False, 32, kwargs=SMALL),
     "swin": BackboneConfig("swin_tiny_patch4_window7_224", False, 32, kwargs=SWIN),
     "resnet": BackboneConfig("test_resnet", False, 32),
-    "convnext": BackboneConfig("test_convnext", False, 32),
+    "convnext": BackboneConfig("test_convnext", False, 32, kwargs=CONVNEXT),
 }
 TRANSFORMERS = ("vit", "beit", "swin")
 
@@ -94,7 +95,8 @@ def images(dtype: torch.dtype = torch.float32) -> Tensor:
 
 def logits(model: nn.Module) -> Tensor:
     with torch.no_grad():
-        return model(images())
+        result: Tensor = model(images())
+    return result
 
 
 def test_finds_the_seven() -> None:
@@ -131,7 +133,7 @@ def test_what_trains_learns_and_the_rest_never_changes(kind: type[Strategy], bac
     for _ in range(3):
         optimizer.zero_grad()
         loss = cross_entropy(model(images(torch.float64)), torch.arange(2))
-        loss.backward()
+        torch.autograd.backward(loss)
         gradients = {n: p.grad for n, p in model.named_parameters()}
         assert all(
             (gradients[n] is not None) == p.requires_grad for n, p in model.named_parameters()
@@ -159,6 +161,7 @@ def test_inert_parameters_have_no_gradient_and_the_others_have(
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
+        assert parameter.grad is not None
         rows = parameter.grad.view(3, -1) if f"{name}[key]" in inert else parameter.grad[None]
         silent = [float(row.abs().max()) < 1e-12 for row in rows]
         expected = [False, True, False] if len(rows) == 3 else [name in inert]
@@ -300,7 +303,7 @@ def test_the_specification_round_trips(kind: type[Strategy]) -> None:
         for key, value in vars(strategy).items()
     }
     assert set(arguments) == set(inspect.signature(kind).parameters)
-    text = yaml.safe_dump({"strategy": {"class_path": path, "init_args": arguments}})
+    text = json.dumps({"strategy": {"class_path": path, "init_args": arguments}})
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--strategy", type=Strategy)
     instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes  # its old name

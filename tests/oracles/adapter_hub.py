@@ -1,8 +1,10 @@
 """The same small ViT in adapter-hub's library and here, and the names that correspond."""
 
 from functools import partial
+from typing import cast
 
 import torch
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from robust_tuning.backbones import Backbone, BackboneConfig, create_backbone
@@ -19,7 +21,7 @@ STRATEGIES: dict[str, Strategy] = {
 }
 
 
-def adapted_network(strategy: Strategy, theirs: dict[str, Tensor]) -> nn.Module:
+def adapted_network(strategy: Strategy, theirs: dict[str, Tensor]) -> VisionTransformer:
     """Our network with the library's weights, in float64."""
     model = small_vit()
     strategy.adapt(model)
@@ -29,7 +31,7 @@ def adapted_network(strategy: Strategy, theirs: dict[str, Tensor]) -> nn.Module:
             _place(ours, model.net, layer, kind)
     model.net.double()
     model.net.load_state_dict(ours)
-    return model.net.eval()
+    return cast("VisionTransformer", model.net.eval())
 
 
 def small_vit() -> Backbone:

@@ -101,7 +101,8 @@ def test_kronecker_layer_is_the_sum_of_kronecker_products() -> None:
     net = small.adapted_network(small.STRATEGIES["compacter"], theirs)
     layer = next(m for m in net.modules() if isinstance(m, KroneckerLinear))
     rule = net.kronecker_rule.weight
-    matrix = sum(torch.kron(rule[i], layer.left[i] @ layer.right[i]) for i in range(len(rule)))
+    terms = [torch.kron(rule[i], layer.left[i] @ layer.right[i]) for i in range(len(rule))]
+    matrix = torch.stack(terms).sum(0)
     x = torch.randn(2, 3, small.WIDTH, dtype=torch.float64)
     assert torch.allclose(layer(x), x @ matrix + layer.bias, atol=1e-12, rtol=0)
 

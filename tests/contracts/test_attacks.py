@@ -1,0 +1,150 @@
+"""The laws of `Attack`, on every concrete subclass that the package holds."""
+
+import copy
+import importlib
+import inspect
+import json
+import pickle
+import pkgutil
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import robust_tuning.attacks
+from robust_tuning.attacks import Attack, evaluate
+from robust_tuning.attacks.base import AttackState
+from robust_tuning.plugins import from_spec, spec_of
+from tests.attacks.toys import batches, conv_net, images, labelled
+
+
+def attacks() -> list[type[Attack]]:
+    package = robust_tuning.attacks
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+    found, queue = [], [Attack]
+    while queue:
+        for child in queue.pop().__subclasses__():
+            queue.append(child)
+            if not inspect.isabstract(child) and child.__module__.startswith(package.__name__):
+                found.append(child)
+    return sorted(found, key=lambda kind: kind.__name__)
+
+
+EPS = 0.03
+NET = conv_net()
+PICTURES = images(24)
+LABELS = labelled(NET, PICTURES, wrong_every=10**6)
+
+
+@pytest.fixture(params=attacks(), ids=lambda kind: kind.__name__)
+def attack(request: pytest.FixtureRequest) -> Attack:
+    made: Attack = with_radius(request.param(), EPS)
+    return made
+
+
+def with_radius(attack: Attack, eps: float, **changes: int) -> Attack:
+    """The same attack with another radius, by what it writes down of itself."""
+    spec = spec_of(attack)
+    made: Attack = from_spec({**spec, "init_args": {**spec["init_args"], "eps": eps, **changes}})
+    return made
+
+
+class Counting(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.passes = 0
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        self.passes += 1
+        logits: Tensor = NET(pictures)
+        return logits
+
+
+def trajectory(attack: Attack, rows: list[int], model: nn.Module = NET) -> list[AttackState]:
+    """Every state until all rows are decided."""
+    keys = [attack.example_key(row) for row in rows]
+    states = [attack.start(PICTURES[rows], LABELS[rows], keys)]
+    while not (states[-1].broken | states[-1].spent).all():
+        states.append(attack.step(model, states[-1]))
+        assert len(states) < 10_000, "the budget must end"
+    return states
+
+
+def test_there_is_something_to_test() -> None:
+    assert attacks()
+
+
+def test_iterates_are_valid_images_in_the_ball(attack: Attack) -> None:
+    order = float("inf") if attack.threat.norm == "linf" else 2
+    for state in trajectory(attack, list(range(24))):
+        offsets = (state.adversarial - PICTURES).flatten(1).norm(dim=1, p=order)
+        assert offsets.max() <= EPS + 1e-6
+        assert state.adversarial.min() >= 0
+        assert state.adversarial.max() <= 1
+
+
+def test_what_is_called_broken_is_misclassified_and_the_rest_not_broken_is_spent(
+    attack: Attack,
+) -> None:
+    final = trajectory(attack, list(range(24)))[-1]
+    answers = NET(final.adversarial[final.broken]).argmax(1)
+    assert (answers != LABELS[final.broken]).all()
+    assert final.broken.any()
+    assert (final.broken | final.spent).all()
+
+
+def test_a_step_is_one_forward_pass(attack: Attack) -> None:
+    model = Counting()
+    states = trajectory(attack, [0, 1, 2], model)
+    assert model.passes == len(states) - 1
+
+
+def test_an_example_ends_the_same_alone_and_among_others(attack: Attack) -> None:
+    together = trajectory(attack, list(range(12)))
+    for row in (0, 5, 11):
+        alone = trajectory(attack, [row])
+        state = together[len(alone) - 1]
+        assert bool(state.broken[row]) == bool(alone[-1].broken[0])
+        assert torch.allclose(state.adversarial[row], alone[-1].adversarial[0], atol=1e-9)
+
+
+def test_the_same_seed_gives_the_same_path(attack: Attack) -> None:
+    torch.manual_seed(1)
+    one = trajectory(attack, [3, 4])[-1]
+    torch.manual_seed(2)
+    other = trajectory(copy.deepcopy(attack), [3, 4])[-1]
+    assert torch.equal(one.adversarial, other.adversarial)
+
+
+def test_an_attack_holds_settings_alone(attack: Attack) -> None:
+    before = copy.deepcopy(vars(attack))
+    trajectory(attack, [0, 1])
+    assert vars(attack) == before
+
+
+def test_without_a_radius_robust_is_clean(attack: Attack) -> None:
+    outcomes = evaluate(NET, batches(PICTURES, LABELS), with_radius(attack, 0))
+    (robust,) = outcomes.robust.values()
+    assert (robust == outcomes.clean_correct).all()
+
+
+def test_an_attack_can_be_written_down_copied_and_pickled(attack: Attack) -> None:
+    expected = trajectory(attack, [0, 1])[-1].adversarial
+    copies = (
+        from_spec(json.loads(json.dumps(spec_of(attack)))),
+        copy.deepcopy(attack),
+        pickle.loads(pickle.dumps(attack)),
+    )
+    for again in copies:
+        assert spec_of(again) == spec_of(attack)
+        assert again.threat == attack.threat
+        assert torch.equal(trajectory(again, [0, 1])[-1].adversarial, expected)
+
+
+def test_a_larger_radius_has_another_name_and_breaks_more(attack: Attack) -> None:
+    small, large = (
+        evaluate(NET, batches(PICTURES, LABELS), with_radius(attack, eps)) for eps in (0.003, 0.06)
+    )
+    assert list(small.robust) != list(large.robust)
+    assert sum(v.sum() for v in large.robust.values()) < sum(v.sum() for v in small.robust.values())
