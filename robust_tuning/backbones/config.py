@@ -6,6 +6,7 @@ from typing import Any, Literal
 from robust_tuning.errors import ConfigurationError
 
 Perturb = Literal["input", "native"]
+_ELSEWHERE = {"num_classes": "the benchmark", "img_size": "backbone.image_size"}
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,11 @@ class BackboneConfig:
         perturb: Where an attack's perturbation lives. `input` (the study's): on the image as
             resized to the model's input. `native`: on the original pixels, resizing becomes the
             model's first layer (RobustBench's convention for CIFAR).
-        kwargs: Further arguments for `timm.create_model`, such as `drop_path_rate`.
+        kwargs: Further arguments for `timm.create_model`, such as `drop_path_rate`; `num_classes`
+            and `img_size` are set from elsewhere.
 
     Raises:
-        ConfigurationError: If `image_size` is not positive.
+        ConfigurationError: If `image_size` is not positive, or `kwargs` sets what is set elsewhere.
     """
 
     name: str = "glyph_vit_patch8_32"
@@ -44,3 +46,7 @@ class BackboneConfig:
         if self.perturb not in ("input", "native"):
             message = f"backbone.perturb is {self.perturb!r}, expected 'input' or 'native'"
             raise ConfigurationError(message)
+        for name, instead in _ELSEWHERE.items():
+            if name in self.kwargs:
+                message = f"backbone.kwargs sets {name}, which {instead} decides"
+                raise ConfigurationError(message)

@@ -36,7 +36,7 @@ def find_published_weights(name: str) -> dict[str, Any]:
         return {}
     if name.startswith(("hf-hub:", "hf_hub:")):
         repository = name.split(":", 1)[1].split("@")[0]
-        if try_to_load_from_cache(repository, "config.json") is None:
+        if not (_cached(repository, "config.json") and any(_cached(repository, f) for f in _FILES)):
             _require_network(constants.ENDPOINT, name)
         return {}
     return _from_registry(name)
@@ -56,13 +56,18 @@ def _from_registry(name: str) -> dict[str, Any]:
         raise ConfigurationError(message)
     if config.hf_hub_id:
         for file in (config.hf_hub_filename, *_FILES):
-            cached = file and try_to_load_from_cache(config.hf_hub_id, file)
-            if isinstance(cached, str):
+            cached = _cached(config.hf_hub_id, file) if file else None
+            if cached:
                 return {"file": cached}
         _require_network(constants.ENDPOINT, name)
     elif config.url:
         _require_network(config.url, name)
     return {}
+
+
+def _cached(repository: str, file: str) -> str | None:
+    found = try_to_load_from_cache(repository, file)
+    return found if isinstance(found, str) else None  # a third answer: known not to exist
 
 
 def _require_network(url: str, name: str) -> None:

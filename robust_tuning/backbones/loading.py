@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import timm
@@ -22,6 +23,15 @@ from robust_tuning.backbones.weights import BackboneIdentity, hash_weights
 from robust_tuning.errors import ConfigurationError, RobustTuningError, WeightsError
 
 log = logging.getLogger(__name__)
+_UNREADABLE = (
+    RuntimeError,
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    UnpicklingError,
+    SafetensorError,
+)
 
 
 def create_backbone(config: BackboneConfig, num_classes: int, *, seed: int = 0) -> Backbone:
@@ -47,7 +57,7 @@ def create_backbone(config: BackboneConfig, num_classes: int, *, seed: int = 0) 
             _check_all_loaded(net, config, num_classes, seed, overlay)
     except RobustTuningError:
         raise
-    except (RuntimeError, OSError, ValueError, KeyError, SafetensorError) as error:
+    except _UNREADABLE as error:
         raise _explain(error, config) from error
     return _wrap(net, config)
 
@@ -91,7 +101,7 @@ def _create(
     arguments = {"num_classes": num_classes, **config.kwargs}
     if config.image_size is not None:
         arguments["img_size"] = config.image_size
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         return _create_model(config.name, bool(config.pretrained), overlay, arguments).float()
 
@@ -165,7 +175,7 @@ def _check_all_loaded(
     """
     prefixes = tuple(f"{head}." for head in _head_names(net))
     names = {name for name, _ in net.named_parameters() if not name.startswith(prefixes)}
-    if names <= set(load_state_dict(overlay["file"])):
+    if names <= set(load_state_dict(overlay["file"], weights_only=True)):
         return
     # The file's keys differ, which timm may well have translated: what it left unloaded is what
     # depends on the seed.

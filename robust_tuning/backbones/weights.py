@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from robust_tuning.errors import WeightsError
@@ -61,4 +62,5 @@ def hash_weights(net: nn.Module, exclude: tuple[str, ...] = ()) -> str:
 
 
 def _bytes(tensor: Tensor) -> bytes:
-    return tensor.detach().cpu().contiguous().numpy().tobytes()
+    # As bytes, because NumPy has no bfloat16.
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()

@@ -61,7 +61,7 @@ def images(folder: Path) -> dict[str, Any]:
 
 # How to feed each module: a new one is added here, or the suite fails.
 MATERIAL: dict[type[BenchmarkDataModule], Callable[[Path], dict[str, Any]]] = {
-    Digits: lambda folder: {},
+    Digits: lambda _: {},
     ImageArrays: arrays,
     ImageFolder: images,
 }
@@ -126,10 +126,10 @@ def test_splits_and_subsets_are_the_same_in_every_run(
     one, other = make(), make(seed=9, batch_size=5, eval_batch_size=3, num_workers=2)
     for split in SPLITS:
         assert indices(one.dataset(split)) == indices(other.dataset(split))
-        for n in (1, 6):
+        for n in (1, 4):
             subset = indices(one.evaluation_examples(split, n))
             assert subset == indices(other.evaluation_examples(split, n))
-            assert subset == indices(one.evaluation_examples(split, 10))[:n]
+            assert subset == indices(one.evaluation_examples(split, 6))[:n]
 
 
 def test_batches_hold_three_channels_of_pixels_and_integers(

@@ -1,3 +1,4 @@
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def chosen(examples: Dataset[Batch]) -> list[int]:
 
 
 @pytest.fixture(params=[Numbers, SlowNumbers])
-def kind(request: pytest.FixtureRequest) -> Any:  # noqa: ANN401  a class
+def kind(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
@@ -166,6 +167,18 @@ def test_training_batches_cover_the_split_in_the_order_of_the_seed(kind: type[Nu
         orders.append(torch.cat([batch.indices for batch in batches]).tolist())
         assert sorted(orders[-1]) == list(range(40))
     assert orders[0] == orders[1] != orders[2]
+
+
+@pytest.mark.parametrize("taken", [0, 1, 3])
+def test_training_continues_in_mid_epoch_from_what_the_module_wrote_down(
+    kind: type[Numbers], taken: int
+) -> None:
+    whole = [batch.indices.tolist() for batch in kind(batch_size=16).train_dataloader()]
+    interrupted, resumed = kind(batch_size=16), kind(batch_size=16)
+    before = [b.indices.tolist() for b in islice(interrupted.train_dataloader(), taken)]
+    resumed.load_state_dict(interrupted.state_dict())
+    after = [batch.indices.tolist() for batch in resumed.train_dataloader()]
+    assert before + after == whole
 
 
 def test_a_split_is_loaded_once_and_only_for_the_stage_that_needs_it() -> None:

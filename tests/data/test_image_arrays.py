@@ -21,7 +21,7 @@ def arrays(n: int = 40, classes: int = 4) -> dict[str, Any]:
     }
 
 
-def saved(folder: Path, **changes: Any) -> str:  # noqa: ANN401  arrays, None to leave one out
+def saved(folder: Path, **changes: Any) -> str:
     content = {key: value for key, value in {**arrays(), **changes}.items() if value is not None}
     file = folder / "animals.npz"
     np.savez_compressed(file, **content)
