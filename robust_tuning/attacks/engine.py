@@ -140,12 +140,11 @@ class _Evaluation:
         if self.on_progress is None:
             return
         wrong = self.count - sum(int(c.sum()) for c in self.correct)
-        decided = {p.attack.threat.key: wrong + p.verdicts.count for p in self.pools}
         robust = {
-            p.attack.threat.key: p.verdicts.survivors / max(1, decided[p.attack.threat.key])
+            p.attack.threat.key: 1 - (wrong + p.verdicts.count - p.verdicts.survivors) / self.count
             for p in self.pools
         }
-        done = sum(decided.values()) if self.pools else self.count
+        done = sum(wrong + p.verdicts.count for p in self.pools) if self.pools else self.count
         self.on_progress(Progress(done, self.total, robust))
 
     def _classify(self, images: Tensor, labels: Tensor) -> Tensor:

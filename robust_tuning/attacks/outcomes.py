@@ -79,7 +79,8 @@ class Progress:
     Attributes:
         done: Verdicts reached, over all threats.
         total: Verdicts to reach; None where the number of examples is unknown.
-        robust_accuracy: By threat, the share of robust examples among those decided.
+        robust_accuracy: By threat, the share of the examples seen that no attack has broken yet; it
+            falls to the final value.
     """
 
     done: int
