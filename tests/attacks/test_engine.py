@@ -248,7 +248,8 @@ def test_gradients_that_are_no_numbers_are_counted_and_do_not_stop_the_attack() 
     assert seen.bad_gradients == seen.attacked == 52
     assert any("100% of the attacked examples" in warning for warning in seen.warnings())
     healthy = evaluate(NET, batches(PICTURES, LABELS), ATTACK).robust[KEY].sum()
-    assert outcomes.robust[KEY].sum() <= healthy + 3, "one blind pixel is no defence"
+    # One blind pixel is no defence, and what is no number breaks nothing by itself.
+    assert healthy <= outcomes.robust[KEY].sum() <= healthy + 3
 
 
 # --- what is refused ------------------------------------------------------------------------------

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -57,7 +59,7 @@ def test_gradients_reach_the_original_pixels_through_the_resizing() -> None:
 
 
 @pytest.mark.parametrize("make", [vit, resnet])
-def test_head_and_body_share_all_parameters_between_them(make: type[Backbone]) -> None:
+def test_head_and_body_share_all_parameters_between_them(make: Callable[[], Backbone]) -> None:
     model = make()
     head = dict(model.head_parameters())
     body = dict(model.body_parameters())
