@@ -71,4 +71,4 @@ def evaluation_bar(trainer: Trainer, title: str, total: int) -> Iterator[Evaluat
 
 def announce(text: str) -> None:
     """Print a line above whatever bars are running."""
-    get_console().print(text, highlight=False)
+    get_console().print(text, highlight=False, soft_wrap=True)

@@ -57,6 +57,7 @@ class FrontierRecorder(Callback):
         self.keep = keep
         self._points: list[FrontierPoint] = []
         self._begun = False
+        self._restored: tuple[int, int] | None = None
 
     @property
     def path(self) -> Path:
@@ -66,7 +67,8 @@ class FrontierRecorder(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make the folder, and say what the stored weights will take."""
         self._begun = False
-        self._points = read_points(self.path) if (self.path / "frontier.jsonl").exists() else []
+        self._restored = None
+        self._points = stored_points(self.path)
         if not trainer.is_global_zero:
             return
         self.path.mkdir(parents=True, exist_ok=True)
@@ -93,11 +95,7 @@ class FrontierRecorder(Callback):
         self._begun = True
         step = trainer.global_step
         if step == 0 and not trainer.ckpt_path and self._points:
-            message = (
-                f"{self.path} holds a run already; continue it with --ckpt_path last, "
-                "or give another name (--run)"
-            )
-            raise RunError(message)
+            raise RunError(occupied(self.path))
         if any(point.step > step for point in self._points):
             truncate_points(self.path, step)
             self._points = [point for point in self._points if point.step <= step]
@@ -111,6 +109,13 @@ class FrontierRecorder(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 checkpoint["wandb_id"] = logger.version
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Note which step is evaluated: the trainer forgets it under `validate` and `test`."""
+        del trainer, pl_module
+        self._restored = checkpoint["global_step"], checkpoint["epoch"]
 
     def has(self, step: int, split: Split) -> bool:
         """Whether this run holds a point of that step."""
@@ -137,6 +142,9 @@ class FrontierRecorder(Callback):
     ) -> FrontierPoint:
         data = cast("BenchmarkDataModule", trainer.datamodule)  # type: ignore[attr-defined]
         parameters = list(tuner.backbone.parameters())
+        step, epoch = trainer.global_step, trainer.current_epoch
+        if trainer.state.fn != "fit" and self._restored is not None:
+            step, epoch = self._restored
         return FrontierPoint(
             run=self.path.resolve().name,
             time=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -149,8 +157,8 @@ class FrontierRecorder(Callback):
             objective=type(tuner.objective).__name__,
             seed=tuner.seed,
             split=measurement.split,
-            step=trainer.global_step,
-            epoch=trainer.current_epoch,
+            step=step,
+            epoch=epoch,
             trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
             total_parameters=sum(p.numel() for p in parameters),
             accuracy=measurement.accuracy,
@@ -198,6 +206,19 @@ class FrontierRecorder(Callback):
         trainer.callback_metrics.update({k: torch.tensor(v) for k, v in metrics.items()})
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=point.step)
+
+
+def stored_points(folder: Path) -> list[FrontierPoint]:
+    """The points of a run folder; none where it holds no run yet."""
+    return read_points(folder) if (folder / "frontier.jsonl").exists() else []
+
+
+def occupied(folder: Path) -> str:
+    """Why nothing can begin in a folder that holds points."""
+    return (
+        f"{folder} holds a run already; continue it with --ckpt_path last, "
+        "or give another name (--run)"
+    )
 
 
 def _areas(points: list[FrontierPoint]) -> dict[str, float]:

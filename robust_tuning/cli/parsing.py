@@ -4,8 +4,10 @@ import difflib
 import inspect
 import re
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any, NoReturn
 
+import yaml  # type: ignore[import-untyped]  # has no annotations
 from lightning.pytorch.cli import LightningArgumentParser
 from rich import get_console
 
@@ -34,7 +36,7 @@ def with_shipped_configs(words: list[str]) -> list[str]:
     """Replace configuration files that do not exist here by the shipped ones of that name.
 
     Raises:
-        ConfigurationError: If a file is neither here nor shipped.
+        ConfigurationError: If a file is neither here nor shipped, or holds no settings.
     """
     found = list(words)
     for place, word in enumerate(words):
@@ -47,6 +49,14 @@ def with_shipped_configs(words: list[str]) -> list[str]:
 
 def _locate(path: str) -> str:
     located = str(find_config(path))
+    try:
+        content = yaml.safe_load(Path(located).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        message = f"--config {path} is no YAML file: {' '.join(str(error).split())}"
+        raise ConfigurationError(message) from error
+    if not isinstance(content, dict):
+        message = f"--config {path} holds no settings, expected sections such as model: and data:"
+        raise ConfigurationError(message)
     if located != path:
         get_console().print(f"{path}: the shipped {located}", highlight=False, soft_wrap=True)
     return located

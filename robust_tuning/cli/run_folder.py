@@ -44,11 +44,11 @@ def resolve_checkpoint(ckpt_path: str | None, folder: Path) -> str | None:
         last = checkpoints / "last.ckpt"
         return str(last) if last.is_file() else None
     if ckpt_path == "best":
-        found = sorted(checkpoints.glob("best*.ckpt"))
-        if not found:
-            message = f"--ckpt_path best: {checkpoints} holds no best*.ckpt"
+        best = checkpoints / "best.ckpt"
+        if not best.is_file():
+            message = f"--ckpt_path best: there is no {best}"
             raise ConfigurationError(message)
-        return str(found[-1])
+        return str(best)
     if not Path(ckpt_path).is_file():
         message = f"--ckpt_path {ckpt_path}: no such file; give a .ckpt file, `last` or `best`"
         raise ConfigurationError(message)

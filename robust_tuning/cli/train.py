@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -14,6 +15,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from robust_tuning.callbacks import AdversarialEvaluation, FrontierRecorder
 from robust_tuning.callbacks.interruption import SaveOnInterrupt
 from robust_tuning.callbacks.progress import TrainingProgressBar, announce
+from robust_tuning.callbacks.recorder import occupied, stored_points
 from robust_tuning.cli.parsing import OneLineParser, explain_instantiation, with_shipped_configs
 from robust_tuning.cli.run_folder import (
     free_folder,
@@ -22,8 +24,8 @@ from robust_tuning.cli.run_folder import (
     stored_wandb_id,
 )
 from robust_tuning.data import BenchmarkDataModule
-from robust_tuning.errors import ConfigurationError, RobustTuningError
-from robust_tuning.frontier import summarise_run
+from robust_tuning.errors import ConfigurationError, RobustTuningError, RunError
+from robust_tuning.frontier import summarise_run, truncate_points
 from robust_tuning.frontier.files import replace_file
 from robust_tuning.loggers import MetricsFile, WandbSettings, make_wandb_logger
 from robust_tuning.tuner import RobustTuner
@@ -71,8 +73,8 @@ def main(words: list[str]) -> int:
         raise
     except ValueError as error:
         # What a class raised while it was built arrives wrapped in jsonargparse's own words.
-        if not _was_instantiating(error):
-            raise
+        if not _was_instantiating(error) or isinstance(error.__cause__, AttributeError):
+            raise  # a bug, whose place the traceback tells
         raise ConfigurationError(explain_instantiation(error)) from error
     cli.conclude()
     return 0
@@ -111,6 +113,9 @@ class TrainingCLI(LightningCLI):
                 "best.monitor": "validation/accuracy",
                 "best.mode": "max",
                 "best.filename": "best",
+                # One name, even where a kill has left a file of that name.
+                "best.enable_version_counter": False,
+                "checkpoint.enable_version_counter": False,
                 "best.save_on_train_epoch_end": True,
                 # Written out, so that a run's configuration says what measured it.
                 "adversarial.attack": {"class_path": "PGD"},
@@ -121,23 +126,33 @@ class TrainingCLI(LightningCLI):
         for key in ("checkpoint.dirpath", "best.dirpath", "interrupt.folder"):
             parser.link_arguments("run", key, compute_fn=lambda run: f"{run}/checkpoints")
         parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
-        for target in ("model.seed", "data.init_args.seed"):
-            parser.link_arguments("seed_everything", target, compute_fn=_seed)
+        parser.link_arguments("seed_everything", "model.seed", compute_fn=_seed)
+        parser.link_arguments(
+            ("seed_everything", "data"), "data.init_args.seed", compute_fn=_data_seed
+        )
 
     def before_instantiate_classes(self) -> None:
-        """Settle the run folder and what to continue from."""
+        """Settle the run folder and what to continue from.
+
+        Raises:
+            ConfigurationError: If there is no checkpoint to evaluate.
+            RunError: If a run would begin where there is one already.
+        """
         config = self.config[self.subcommand]
         resuming = config.ckpt_path is not None
         self.folder = Path(config.run) if config.run else self._default_folder(resuming)
         config.ckpt_path = resolve_checkpoint(config.ckpt_path, self.folder)
+        self.begins_anew = resuming and config.ckpt_path is None
         if config.ckpt_path is None and self.subcommand != "fit":
             message = (
                 f"robust-tuning {self.subcommand} needs the model to evaluate: --ckpt_path FILE, "
                 f"or --ckpt_path last with --run FOLDER (no checkpoint in {self.folder})"
             )
             raise ConfigurationError(message)
-        if resuming and config.ckpt_path is None:
+        if self.begins_anew:
             announce(f"no checkpoint in {self.folder} yet: beginning")
+        elif config.ckpt_path is None and stored_points(self.folder):
+            raise RunError(occupied(self.folder))
         config.run = str(self.folder)
         config.recorder.folder = str(self.folder)
         checkpoints = str(self.folder / "checkpoints")
@@ -177,6 +192,8 @@ class TrainingCLI(LightningCLI):
     def before_fit(self) -> None:
         """Write the resolved configuration into the run folder."""
         if self.trainer.is_global_zero:
+            if self.begins_anew:  # what was measured before a first checkpoint is measured again
+                truncate_points(self.folder, -1)
             config = self.config[self.subcommand]
             text = self._parser(self.subcommand).dump(config, skip_none=False)
             replace_file(self.folder / "config.yaml", lambda file: file.write(text.encode()))
@@ -198,6 +215,14 @@ def _seed(value: bool | int) -> int:
     return int(value)
 
 
+def _data_seed(value: bool | int, data: Namespace | None) -> int:
+    given = None if data is None else data.get("init_args.seed")
+    if given not in (None, 0, int(value)):  # a linked value is replaced without a word
+        message = f"data.seed is {given}, but seed_everything ({value}) decides; set that instead"
+        raise ConfigurationError(message)
+    return int(value)
+
+
 def _was_instantiating(error: BaseException) -> bool:
     """Whether an error came from building the classes, not from the run itself."""
     frames = traceback.walk_tb(error.__traceback__)
@@ -206,7 +231,12 @@ def _was_instantiating(error: BaseException) -> bool:
 
 def _quiet_libraries() -> None:
     """Silence advice of libraries that is no concern of whoever runs the command."""
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch", "timm"):
+    for name in (
+        "lightning.pytorch.utilities.rank_zero",
+        "lightning.pytorch",
+        "lightning.fabric",
+        "timm",
+    ):
         logging.getLogger(name).setLevel(logging.WARNING)
     if not sys.warnoptions:
         warnings.filterwarnings("ignore", module=r"lightning\.")
