@@ -1,6 +1,5 @@
 """What a way of adapting a pretrained backbone has to say."""
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ class Strategy(ABC):
     """How a pretrained backbone is adapted.
 
     A strategy holds settings and no tensors: what it inserts lives in the model. A subclass writes
-    `trains`, and where needed `insert`, `fold`, `merged` and `export_state`. It keeps every
+    `trains`, and with what it inserts also `insert`, `merged` and `export_state`. It keeps every
     argument of its `__init__` under the argument's own name, so that it can be written as
     `class_path` and `init_args`.
 
@@ -127,12 +126,7 @@ class Strategy(ABC):
         Raises:
             ConfigurationError: If a stock model has no place for what was trained.
         """
-        net = copy.deepcopy(model.net)
-        self.fold(net)
-        return {name: tensor.detach() for name, tensor in net.state_dict().items()}
-
-    def fold(self, net: nn.Module) -> None:  # noqa: B027  most strategies insert nothing
-        """Undo `insert` on a copy of the network, keeping the function: the inverse for export."""
+        return {name: tensor.detach().clone() for name, tensor in model.net.state_dict().items()}
 
     def inert_parameters(self, model: Backbone) -> dict[str, str]:
         """What trains but cannot learn, with the reason.

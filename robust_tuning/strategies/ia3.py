@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import get_args
 
-from torch import nn
+from torch import Tensor
 
 from robust_tuning.backbones import Backbone
 from robust_tuning.strategies.arguments import choices
 from robust_tuning.strategies.attention import layout_of
 from robust_tuning.strategies.base import Strategy
 from robust_tuning.strategies.blocks import Target, prepare_targets
-from robust_tuning.strategies.injection import exactly, folded, inject, restore_stock
+from robust_tuning.strategies.injection import exactly, folded, inject, stock_state
 
 
 class IA3(Strategy):
@@ -63,6 +63,6 @@ class IA3(Strategy):
         with folded(model.net):
             yield
 
-    def fold(self, net: nn.Module) -> None:
-        """Multiply the scales into weights and biases for good."""
-        restore_stock(net)
+    def export_state(self, model: Backbone) -> dict[str, Tensor]:
+        """The network with the scales multiplied into weights and biases."""
+        return stock_state(model.net)

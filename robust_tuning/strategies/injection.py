@@ -3,13 +3,14 @@
 peft is slow to import, so it is imported where it is used.
 """
 
+import copy
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from robust_tuning.strategies.projections import fuse_projections
 
@@ -59,13 +60,15 @@ def folded(net: nn.Module) -> Iterator[None]:
             layer.merged_adapters.clear()
 
 
-def restore_stock(net: nn.Module) -> None:
-    """Fold the injected layers for good and join the projections, in place: timm's own modules."""
-    for name, layer in _layers(net):
+def stock_state(net: nn.Module) -> dict[str, Tensor]:
+    """The state of timm's own modules with every injected layer folded; `net` is left as it is."""
+    stock = copy.deepcopy(net)
+    for name, layer in _layers(stock):
         if not layer.merged:
             layer.merge()
-        net.set_submodule(name, layer.get_base_layer())
-    fuse_projections(net)
+        stock.set_submodule(name, layer.get_base_layer())
+    fuse_projections(stock)
+    return {name: tensor.detach() for name, tensor in stock.state_dict().items()}
 
 
 def _layers(net: nn.Module) -> list[tuple[str, Any]]:

@@ -42,6 +42,12 @@ class SplitLinear(nn.Module):
         """Project `x`, each letter by its own layer."""
         return self._join([getattr(self, letter)(x) for letter in self.letters], dim=-1)
 
+    @property
+    def weight(self) -> Tensor:
+        """The first letter's weight: ConViT asks its joint layer for a type and a device."""
+        first: Tensor = getattr(self, self.letters[0]).weight
+        return first
+
     def fused(self) -> nn.Linear:
         """The joint layer again; its parts have to be plain linear layers, all or no biases."""
         parts = [cast("nn.Linear", getattr(self, letter)) for letter in self.letters]
