@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
+from robust_tuning.callbacks.interruption import leaving_at_once
 from robust_tuning.callbacks.measurement import Measurement
 from robust_tuning.callbacks.recorder import FrontierRecorder
 from robust_tuning.callbacks.schedule import Schedule
@@ -67,7 +68,8 @@ class ScheduledEvaluation(Callback, ABC):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Evaluate before the first step, or what an interruption left out at this one."""
-        if self.schedule.due(trainer.global_step):
+        left_out = self.schedule.at_epoch_ends and trainer.is_last_batch
+        if left_out or self.schedule.due(trainer.global_step):
             self._evaluate_once(trainer, pl_module)
 
     def on_train_batch_end(
@@ -90,7 +92,7 @@ class ScheduledEvaluation(Callback, ABC):
 
         Not in `on_train_end`, which a run that was interrupted after its last step never reaches.
         """
-        if self.schedule.end:
+        if self.schedule.end or self.schedule.at_epoch_ends:
             self._evaluate_once(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -118,7 +120,8 @@ class ScheduledEvaluation(Callback, ABC):
             recorder.begin(trainer, cast("RobustTuner", pl_module))
         # A checkpoint may be older than the evaluation at its own step, whose point then stands.
         if not any(r.has(step, self.split) for r in recorders(trainer)):
-            self._evaluate(trainer, pl_module, self.split)
+            with leaving_at_once(trainer):
+                self._evaluate(trainer, pl_module, self.split)
         self._last_step = step
 
     def _evaluate(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:

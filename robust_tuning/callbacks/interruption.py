@@ -2,22 +2,25 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from robust_tuning.callbacks.checkpoint import can_continue
 from robust_tuning.callbacks.progress import announce
 
 
 class SaveOnInterrupt(Callback):
     """Saves `last.ckpt` when training is interrupted, at a moment that can be continued exactly.
 
-    The first Ctrl-C lets the step or the validation pass in progress end; an evaluation is left at
-    once, since a resumed run does it again. A second Ctrl-C stops at once and keeps the last
-    regular checkpoint. Belongs before the evaluations in the list of callbacks.
+    The first Ctrl-C (SIGINT, or SIGTERM) lets the step in progress end, and after the last one of
+    an epoch the validation pass; an evaluation is left at once, since a resumed run does it again.
+    A second Ctrl-C stops at once and keeps the last regular checkpoint. Belongs before the
+    evaluations in the list of callbacks.
 
     Args:
         folder: Where `last.ckpt` goes.
@@ -25,59 +28,78 @@ class SaveOnInterrupt(Callback):
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        self._busy = False
         self._asked = False
-        self._previous: Any = None
+        self._can_save = False
+        self._previous: dict[signal.Signals, Any] = {}
+
+    @contextmanager
+    def leaving_at_once(self) -> Iterator[None]:
+        """Let an interruption end what is done in this context, and save."""
+        self._can_save = True
+        yield
+        self._can_save = False  # not after an exception: `on_exception` asks
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take over Ctrl-C."""
+        """Take over the signals."""
         del trainer, pl_module
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._interrupt)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._interrupt)
 
-    def on_train_batch_start(self, *_: Any) -> None:  # noqa: ANN401  the batch
-        """A step has begun: it must end before anything is saved."""
-        self._busy = True
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,  # noqa: ANN401  Lightning's signature
+        batch: Any,  # noqa: ANN401  Lightning's signature
+        batch_idx: int,
+    ) -> None:
+        """Stop here, if asked and if training can be continued from here."""
+        del pl_module, outputs, batch
+        if can_continue(trainer, batch_idx):
+            self._stop_if_asked()
 
-    def on_train_batch_end(self, *_: Any) -> None:  # noqa: ANN401  the batch
-        """A step has ended."""
-        self._free()
-
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A validation pass has begun."""
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop here, if asked."""
         del trainer, pl_module
-        self._busy = True
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A validation pass has ended."""
-        del trainer, pl_module
-        self._free()
+        self._stop_if_asked()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """Save, unless the interruption came in the middle of a step."""
         del pl_module
-        asked = isinstance(exception, KeyboardInterrupt | SIGTERMException)
-        if asked and not self._busy and trainer.global_step > 0:
+        if isinstance(exception, KeyboardInterrupt) and self._can_save and trainer.global_step > 0:
             trainer.save_checkpoint(Path(self.folder) / "last.ckpt")
             announce("interrupted; continue with the same command and --ckpt_path last")
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Give Ctrl-C back."""
+        """Give the signals back."""
         del trainer, pl_module, stage
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        if self._asked or not self._busy:
+        if self._asked or self._can_save:
             raise KeyboardInterrupt
         self._asked = True
         announce("stopping after this step; once more stops at once, without saving")
 
-    def _free(self) -> None:
-        self._busy = False
+    def _stop_if_asked(self) -> None:
         if self._asked:
+            self._can_save = True
             raise KeyboardInterrupt
+
+
+@contextmanager
+def leaving_at_once(trainer: Trainer) -> Iterator[None]:
+    """Let an interruption end what is done in this context, if the trainer saves on one."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by its init
+    savers = [callback for callback in callbacks if isinstance(callback, SaveOnInterrupt)]
+    if not savers:
+        yield
+        return
+    with savers[0].leaving_at_once():
+        yield

@@ -31,8 +31,11 @@ class EvaluationBar:
         self._task = progress.add_task(title, total=total)
 
     def remove(self) -> None:
-        """Take the line away."""
-        self._progress.remove_task(self._task)
+        """Take the line away.
+
+        The task stays: Lightning finds its own by their places in the list.
+        """
+        self._progress.update(self._task, visible=False)
 
     def update(self, state: EvaluationProgress) -> None:
         """Show the state of the evaluation."""

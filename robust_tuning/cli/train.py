@@ -1,5 +1,6 @@
 """`robust-tuning fit|validate|test`: LightningCLI with our room, run folder and manners."""
 
+import json
 import logging
 import sys
 import traceback
@@ -13,6 +14,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from robust_tuning.callbacks import AdversarialEvaluation, FrontierRecorder
+from robust_tuning.callbacks.checkpoint import LastCheckpoint
 from robust_tuning.callbacks.interruption import SaveOnInterrupt
 from robust_tuning.callbacks.progress import TrainingProgressBar, announce
 from robust_tuning.callbacks.recorder import occupied, stored_points
@@ -103,20 +105,17 @@ class TrainingCLI(LightningCLI):
         parser.add_lightning_class_args(SaveOnInterrupt, "interrupt")
         parser.add_lightning_class_args(FrontierRecorder, "recorder")
         parser.add_lightning_class_args(AdversarialEvaluation, "adversarial")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(LastCheckpoint, "checkpoint")
         parser.add_lightning_class_args(ModelCheckpoint, "best")
         parser.set_defaults(
             {
-                "checkpoint.save_last": True,
-                "checkpoint.save_top_k": 0,
-                "checkpoint.save_on_train_epoch_end": True,
                 "best.monitor": "validation/accuracy",
                 "best.mode": "max",
                 "best.filename": "best",
                 # One name, even where a kill has left a file of that name.
                 "best.enable_version_counter": False,
-                "checkpoint.enable_version_counter": False,
-                "best.save_on_train_epoch_end": True,
+                # With the validation pass: an interruption may leave out what comes after it.
+                "best.save_on_train_epoch_end": False,
                 # Written out, so that a run's configuration says what measured it.
                 "adversarial.attack": {"class_path": "PGD"},
                 "model.objective": {"class_path": "CrossEntropy"},
@@ -171,7 +170,6 @@ class TrainingCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:  # noqa: ANN401  Lightning's signature
         """Build the trainer with our loggers and progress bar, unless the configuration says so."""
         config = self.config[self.subcommand]
-        self._dump_config()
         settings = self._get(self.config_init, "trainer", default={})
         if settings.get("logger") in (None, True):
             run_id = stored_wandb_id(config.ckpt_path) if config.ckpt_path else None
@@ -179,7 +177,7 @@ class TrainingCLI(LightningCLI):
                 self._get(self.config_init, "wandb"),
                 self.folder,
                 run_id=run_id,
-                config=self.config_dump,
+                config=json.loads(self.resolved("json")),
             )
             kwargs["logger"] = [MetricsFile(self.folder), *([wandb] if wandb else [])]
         if settings.get("enable_progress_bar") is not False:
@@ -194,9 +192,14 @@ class TrainingCLI(LightningCLI):
         if self.trainer.is_global_zero:
             if self.begins_anew:  # what was measured before a first checkpoint is measured again
                 truncate_points(self.folder, -1)
-            config = self.config[self.subcommand]
-            text = self._parser(self.subcommand).dump(config, skip_none=False)
-            replace_file(self.folder / "config.yaml", lambda file: file.write(text.encode()))
+            text = self.resolved().encode()
+            replace_file(self.folder / "config.yaml", lambda file: file.write(text))
+
+    def resolved(self, kind: str = "yaml") -> str:
+        """The configuration with every default written out, as `--config` takes it."""
+        parser, config = self._parser(self.subcommand), self.config[self.subcommand]
+        text: str = parser.dump(config, format=kind, skip_none=False)
+        return text
 
     def conclude(self) -> None:
         """Print what the run found."""
