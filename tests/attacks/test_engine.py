@@ -234,7 +234,10 @@ def test_saturated_logits_are_reported_not_believed() -> None:
     assert any("zero throughout" in warning for warning in found[300][1].warnings())
 
 
-def test_gradients_that_are_no_numbers_are_counted_and_do_not_stop_the_attack() -> None:
+@pytest.mark.parametrize("attack", [ATTACK, PGD(eps=0.2, norm="l2", steps=5)], ids=["linf", "l2"])
+def test_gradients_that_are_no_numbers_are_counted_and_do_not_stop_the_attack(
+    attack: Attack,
+) -> None:
     class Cornered(nn.Module):
         """The square root of nothing: value 0, gradient NaN, at the last pixel."""
 
@@ -243,13 +246,14 @@ def test_gradients_that_are_no_numbers_are_counted_and_do_not_stop_the_attack() 
             logits: Tensor = NET(pictures)
             return logits + (last - last).abs().sqrt()[:, None] * torch.ones(4)
 
-    outcomes = evaluate(Cornered(), batches(PICTURES, LABELS), ATTACK)
-    seen = outcomes.diagnostics[KEY]
+    key = attack.threat.key
+    outcomes = evaluate(Cornered(), batches(PICTURES, LABELS), attack)
+    seen = outcomes.diagnostics[key]
     assert seen.bad_gradients == seen.attacked == 52
     assert any("100% of the attacked examples" in warning for warning in seen.warnings())
-    healthy = evaluate(NET, batches(PICTURES, LABELS), ATTACK).robust[KEY].sum()
+    healthy = evaluate(NET, batches(PICTURES, LABELS), attack).robust[key].sum()
     # One blind pixel is no defence, and what is no number breaks nothing by itself.
-    assert healthy <= outcomes.robust[KEY].sum() <= healthy + 3
+    assert healthy <= outcomes.robust[key].sum() <= healthy + 3
 
 
 # --- what is refused ------------------------------------------------------------------------------
