@@ -73,7 +73,7 @@ class RobustTuner(LightningModule):
         self._make_optimizer = optimizer
         self._make_lr_scheduler = lr_scheduler
         self.backbone: Backbone = create_backbone(backbone, num_classes, seed=seed)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(seed)
             self.strategy.adapt(self.backbone)
         self.validation_accuracy = Accuracy("multiclass", num_classes=num_classes)
@@ -89,6 +89,12 @@ class RobustTuner(LightningModule):
         """Classify prepared images `(B, 3, H, W)` in [0, 1] to logits `(B, num_classes)`."""
         logits: Tensor = self.backbone(images)
         return logits
+
+    def setup(self, stage: str) -> None:
+        """Have an epoch that is over stay over when a run is resumed."""
+        if stage == "fit":
+            # Where `max_steps` is set, Lightning 2.6 would end it again, and skip an epoch's order.
+            self.trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002  a hook
         """Seed the training noise of this batch."""

@@ -47,10 +47,14 @@ def format_fraction(value: float) -> str:
 
     >>> format_fraction(4 / 255), format_fraction(0.25 / 255), format_fraction(0.5)
     ('4/255', '0.25/255', '0.5')
+    >>> format_fraction(1.0)
+    '1'
     """
+    if value == int(value):
+        return str(int(value))
     scaled = value * 255
     short = f"{scaled:.4g}"
-    if value and abs(float(short) - scaled) < 1e-9 * scaled and len(short) <= 4:
+    if abs(float(short) - scaled) < 1e-9 * scaled and len(short) <= 4:
         return f"{short}/255"
     return f"{value:.10g}"
 

@@ -175,7 +175,15 @@ def _check_all_loaded(
     """
     prefixes = tuple(f"{head}." for head in _head_names(net))
     names = {name for name, _ in net.named_parameters() if not name.startswith(prefixes)}
-    if names <= set(load_state_dict(overlay["file"], weights_only=True)):
+    found = set(load_state_dict(overlay["file"], weights_only=True))
+    if names <= found:
+        statistics = {n for n in net.state_dict() if n.endswith(("running_mean", "running_var"))}
+        if statistics - found:
+            message = (
+                f"the weights in {config.pretrained} hold the parameters of {config.name}, but not "
+                f"the statistics of its batch norms, such as {min(statistics - found)}"
+            )
+            raise WeightsError(message)
         return
     # The file's keys differ, which timm may well have translated: what it left unloaded is what
     # depends on the seed.

@@ -264,3 +264,12 @@ def test_the_real_vit_knows_real_photographs_at_any_size(real_data: Path) -> Non
         labels.append(torch.cat([batch.labels for batch in batches]))
     probe = LogisticRegression(C=0.1, max_iter=500).fit(features[0].numpy(), labels[0].numpy())
     assert probe.score(features[1].numpy(), labels[1].numpy()) > 0.75
+
+
+def test_a_file_without_the_batch_norms_statistics_is_refused(tmp_path: Path) -> None:
+    net = create_backbone(BackboneConfig("resnet10t", pretrained=False), 3).net
+    state = {name: t for name, t in net.state_dict().items() if "running_var" not in name}
+    file = tmp_path / "cut.safetensors"
+    save_file(state, file)
+    with pytest.raises(WeightsError, match="not the statistics of its batch norms"):
+        create_backbone(BackboneConfig("resnet10t", pretrained=str(file)), 5)
