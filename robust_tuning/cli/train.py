@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import traceback
 import warnings
@@ -31,6 +32,8 @@ from robust_tuning.frontier import summarise_run, truncate_points
 from robust_tuning.frontier.files import replace_file
 from robust_tuning.loggers import MetricsFile, WandbSettings, make_wandb_logger
 from robust_tuning.tuner import RobustTuner
+
+_FOLDER = "ROBUST_TUNING_RUN_FOLDER"
 
 
 def main(words: list[str]) -> int:
@@ -139,7 +142,10 @@ class TrainingCLI(LightningCLI):
         """
         config = self.config[self.subcommand]
         resuming = config.ckpt_path is not None
-        self.folder = Path(config.run) if config.run else self._default_folder(resuming)
+        # Lightning starts the other processes of a job by the same command; they inherit the name.
+        inherited = os.environ.get(_FOLDER) if "LOCAL_RANK" in os.environ else None
+        self.folder = Path(config.run or inherited or self._default_folder(resuming))
+        os.environ[_FOLDER] = str(self.folder)
         config.ckpt_path = resolve_checkpoint(config.ckpt_path, self.folder)
         self.begins_anew = resuming and config.ckpt_path is None
         if config.ckpt_path is None and self.subcommand != "fit":
