@@ -18,7 +18,7 @@ from robust_tuning.frontier import read_points
 from robust_tuning.lr_schedules import CosineDecay
 from robust_tuning.strategies import FullFineTuning, LoRA, Strategy
 from robust_tuning.tuner import RobustTuner
-from tests.runs import make_data, make_evaluation, make_trainer, make_tuner
+from tests.runs import make_data, make_trainer, make_tuner
 
 NOISY = BackboneConfig(
     "glyph_vit_patch8_32", pretrained=False, kwargs={"depth": 2, "drop_path_rate": 0.3}

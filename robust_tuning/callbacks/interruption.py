@@ -30,7 +30,6 @@ class SaveOnInterrupt(Callback):
         self.folder = folder
         self._asked = False
         self._can_save = False
-        self._previous: dict[signal.Signals, Any] = {}
 
     @contextmanager
     def leaving_at_once(self) -> Iterator[None]:
@@ -40,11 +39,11 @@ class SaveOnInterrupt(Callback):
         self._can_save = False  # not after an exception: `on_exception` asks
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take over the signals."""
+        """Take over the signals; Lightning puts back what was there when training ends."""
         del trainer, pl_module
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._interrupt)
+                signal.signal(number, self._interrupt)
 
     def on_train_batch_end(
         self,
@@ -72,13 +71,6 @@ class SaveOnInterrupt(Callback):
         if isinstance(exception, KeyboardInterrupt) and self._can_save and trainer.global_step > 0:
             trainer.save_checkpoint(Path(self.folder) / "last.ckpt")
             announce("interrupted; continue with the same command and --ckpt_path last")
-
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Give the signals back."""
-        del trainer, pl_module, stage
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous.clear()
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -115,7 +115,8 @@ class FrontierRecorder(Callback):
     ) -> None:
         """Note which step is evaluated: the trainer forgets it under `validate` and `test`."""
         del trainer, pl_module
-        self._restored = checkpoint["global_step"], checkpoint["epoch"]
+        epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
+        self._restored = checkpoint["global_step"], epochs["processed"]
 
     def has(self, step: int, split: Split) -> bool:
         """Whether this run holds a point of that step."""
@@ -142,7 +143,7 @@ class FrontierRecorder(Callback):
     ) -> FrontierPoint:
         data = cast("BenchmarkDataModule", trainer.datamodule)  # type: ignore[attr-defined]
         parameters = list(tuner.backbone.parameters())
-        step, epoch = trainer.global_step, trainer.current_epoch
+        step, epoch = trainer.global_step, trainer.fit_loop.epoch_progress.current.processed
         if trainer.state.fn != "fit" and self._restored is not None:
             step, epoch = self._restored
         return FrontierPoint(
