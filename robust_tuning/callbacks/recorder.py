@@ -143,7 +143,7 @@ class FrontierRecorder(Callback):
     ) -> FrontierPoint:
         data = cast("BenchmarkDataModule", trainer.datamodule)  # type: ignore[attr-defined]
         parameters = list(tuner.backbone.parameters())
-        step, epoch = trainer.global_step, trainer.fit_loop.epoch_progress.current.processed
+        step, epoch = trainer.global_step, _epochs_done(trainer)
         if trainer.state.fn != "fit" and self._restored is not None:
             step, epoch = self._restored
         return FrontierPoint(
@@ -220,6 +220,12 @@ def occupied(folder: Path) -> str:
         f"{folder} holds a run already; continue it with --ckpt_path last, "
         "or give another name (--run)"
     )
+
+
+def _epochs_done(trainer: Trainer) -> int:
+    """Epochs whose last batch is behind; `trainer.current_epoch` counts one less at their ends."""
+    progress: Any = trainer.fit_loop.epoch_progress.current
+    return int(progress.processed)
 
 
 def _areas(points: list[FrontierPoint]) -> dict[str, float]:

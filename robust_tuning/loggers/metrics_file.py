@@ -11,7 +11,6 @@ from lightning.pytorch.utilities import rank_zero_only
 from robust_tuning.frontier.files import replace_file
 
 _HEADER = ["step", "metric", "value"]
-_ROWS_BETWEEN_WRITES = 100
 
 
 class MetricsFile(Logger):
@@ -26,7 +25,6 @@ class MetricsFile(Logger):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.path = folder / "metrics.csv"
-        self._rows: list[tuple[int, str, float]] = []
         self._opened = False
 
     @property
@@ -45,26 +43,13 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Add one row per metric."""
+        """Append one row per metric; at once, since a resumed run logs nothing again."""
         at = 0 if step is None else step
         if not self._opened:
             self._open(at)
-        self._rows += [(at, name, float(value)) for name, value in metrics.items()]
-        if len(self._rows) >= _ROWS_BETWEEN_WRITES:
-            self.save()
-
-    @rank_zero_only
-    def save(self) -> None:
-        """Write what was logged since the last time."""
-        if self._rows:
-            with self.path.open("a", newline="") as file:
-                csv.writer(file).writerows(self._rows)
-            self._rows.clear()
-
-    @rank_zero_only
-    def finalize(self, status: str) -> None:  # noqa: ARG002  Lightning's signature
-        """Write the rest."""
-        self.save()
+        with self.path.open("a", newline="") as file:
+            rows = [(at, name, float(value)) for name, value in metrics.items()]
+            csv.writer(file).writerows(rows)
 
     def _open(self, first_step: int) -> None:
         kept = [row for row in self._read() if int(row[0]) < first_step]

@@ -1,4 +1,4 @@
-"""Ctrl-C and preemption: what is finished, what is saved, and that the rest is as if nothing was."""
+"""Ctrl-C and preemption: what is finished, what is saved, and that no trace of it stays."""
 
 import os
 import signal
@@ -10,6 +10,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
+from robust_tuning.attacks import evaluate
 from robust_tuning.callbacks.checkpoint import LastCheckpoint
 from robust_tuning.callbacks.interruption import SaveOnInterrupt
 from robust_tuning.frontier import read_points
@@ -112,17 +113,13 @@ class SignalInEvaluation(Callback):
     """Sends a signal from within an evaluation at a step, when it has attacked for a while."""
 
     def __init__(self, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        from robust_tuning.callbacks import adversarial
-
-        real = adversarial.evaluate
-
-        def evaluate(*arguments: Any, **settings: Any) -> Any:
-            outcomes = real(*arguments, **settings)
+        def stopped(*arguments: Any, **settings: Any) -> Any:
+            outcomes = evaluate(*arguments, **settings)
             if self.trainer.global_step == step:
                 os.kill(os.getpid(), STOP)
             return outcomes
 
-        monkeypatch.setattr(adversarial, "evaluate", evaluate)
+        monkeypatch.setattr("robust_tuning.callbacks.adversarial.evaluate", stopped)
 
     def setup(self, trainer: Any, *_: Any, **__: Any) -> None:
         self.trainer = trainer
@@ -161,7 +158,7 @@ def test_a_second_one_stops_at_once_and_keeps_the_last_checkpoint(
 
 
 def test_gradients_that_are_being_accumulated_are_not_lost(tmp_path: Path) -> None:
-    settings = {"accumulate_grad_batches": 2}
+    settings: dict[str, Any] = {"accumulate_grad_batches": 2}
     expected = run(tmp_path / "whole", **settings)
     # The first of two batches: the second is waited for.
     interrupt(tmp_path / "cut", Signal("on_before_backward", 2), **settings)
