@@ -1,6 +1,8 @@
 """Model states along a run: what was trained, to be put on the pretrained weights again."""
 
+import inspect
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -52,28 +54,53 @@ def load_point(path: Path, *, pretrained: str | None = None) -> RobustTuner:
         pretrained: The weights file, where it has moved since.
 
     Raises:
-        WeightsError: If the file is missing, cut off or of another kind, or if the pretrained
-            weights here are not the ones the point was made from.
+        WeightsError: If the file is missing, cut off or of another kind, if it names a class
+            that is no plugin, or if the pretrained weights here are not the ones it was made from.
     """
     description, state = _read(path)
-    specification = description["specification"]
-    backbone = specification.pop("backbone")
-    if pretrained is not None:
-        backbone["pretrained"] = pretrained
-    strategy, objective = (from_spec(specification.pop(key)) for key in ("strategy", "objective"))
-    tuner = RobustTuner(
-        backbone=BackboneConfig(**backbone),
-        strategy=strategy,
-        objective=objective,
-        **specification,
-    )
-    tuner.backbone.identity.require(description["backbone_sha256"], str(path))
+    try:
+        specification, sha256 = description["specification"], description["backbone_sha256"]
+        backbone = specification["backbone"]
+        if pretrained is not None:
+            backbone["pretrained"] = pretrained
+        tuner = _build(specification)
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"{path} describes a model that cannot be built here: {error}"
+        raise WeightsError(message) from error
+    tuner.backbone.identity.require(sha256, str(path))
     needed = tuner.backbone.trained_state()
     if {name: t.shape for name, t in needed.items()} != {n: t.shape for n, t in state.items()}:
         message = f"{path} does not hold the tensors of {tuner.strategy} on {backbone['name']}"
         raise WeightsError(message)
     tuner.backbone.load_state_dict(state, strict=False)
     return tuner
+
+
+def _build(specification: dict[str, Any]) -> RobustTuner:
+    plugins = ("strategy", "objective")
+    for key in plugins:
+        _require_plugins(specification[key])
+    return RobustTuner(
+        backbone=BackboneConfig(**specification["backbone"]),
+        **{key: from_spec(specification[key]) for key in plugins},
+        **{k: v for k, v in specification.items() if k not in ("backbone", *plugins)},
+    )
+
+
+def _require_plugins(value: object) -> None:
+    """Refuse what does not derive from a class of ours: a file must not choose what is called."""
+    if isinstance(value, dict) and "class_path" in value:
+        module, _, name = str(value["class_path"]).rpartition(".")
+        try:
+            bases = inspect.getmro(getattr(import_module(module), name))
+        except (ImportError, AttributeError, ValueError):
+            bases = ()
+        if not any(base.__module__.startswith("robust_tuning.") for base in bases):
+            message = f"a stored point names {value['class_path']}, which is no plugin here"
+            raise WeightsError(message)
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            _require_plugins(item)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -78,8 +78,6 @@ class RobustTuner(LightningModule):
             self.strategy.adapt(self.backbone)
         self.validation_accuracy = Accuracy("multiclass", num_classes=num_classes)
         self.test_accuracy = Accuracy("multiclass", num_classes=num_classes)
-        # Checkpoints leave frozen weights out; `on_load_checkpoint` does the strict check.
-        self.strict_loading = False
 
     def prepare(self, images: Tensor) -> Tensor:
         """Bring a loaded batch to where perturbations live; see `Backbone.prepare`."""
@@ -167,22 +165,24 @@ class RobustTuner(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of other pretrained weights, or one that does not fit.
+        """Put the frozen weights back in; refuse other pretrained weights, or what does not fit.
 
         Raises:
             WeightsError: If the checkpoint was made from another backbone or another strategy.
         """
         self.backbone.identity.require(checkpoint.get("backbone_sha256", "none"), "the checkpoint")
-        state = checkpoint["state_dict"]
-        needed = {f"backbone.{name}" for name in self.backbone.trained_state()}
-        found = {name for name in state if name.startswith("backbone.")}
+        state = checkpoint.get("state_dict", {})
+        trained = self.backbone.trained_state().items()
+        needed = {(f"backbone.{name}", tensor.shape) for name, tensor in trained}
+        found = {(name, t.shape) for name, t in state.items() if name.startswith("backbone.")}
         if needed != found:
-            odd = sorted(needed ^ found)
+            odd = sorted({name for name, _ in needed ^ found})
             message = (
-                f"the checkpoint does not fit {self.strategy}: {len(odd)} tensors are missing or "
-                f"surplus, such as {odd[0]}; was it made with another strategy?"
+                f"the checkpoint does not fit {self.strategy}: {len(odd)} tensors are missing, "
+                f"surplus or of another shape, such as {odd[0]}; was it made with another strategy?"
             )
             raise WeightsError(message)
+        checkpoint["state_dict"] = {**self.state_dict(), **state}
 
     def specification(self) -> dict[str, Any]:
         """Arguments that build this module again, optimiser apart, as plain values."""
