@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +54,14 @@ class MetricsFile(Logger):
 
     def _open(self, first_step: int) -> None:
         kept = [row for row in self._read() if int(row[0]) < first_step]
-        lines = [_HEADER, *kept]
-        text = "".join(f"{','.join(row)}\r\n" for row in lines)
-        replace_file(self.path, lambda file: file.write(text.encode()))
+        text = StringIO(newline="")
+        csv.writer(text).writerows([_HEADER, *kept])
+        replace_file(self.path, lambda file: file.write(text.getvalue().encode()))
         self._opened = True
 
     def _read(self) -> list[list[str]]:
         if not self.path.exists():
             return []
-        with self.path.open(newline="") as file:
-            # A kill may have cut the last row off.
-            return [row for row in csv.reader(file) if len(row) == 3 and row[0].isdigit()]
+        # A kill may have cut the last row off.
+        lines = self.path.read_bytes().decode().rpartition("\n")[0].split("\n")
+        return [row for row in csv.reader(lines) if len(row) == 3 and row[0].isdigit()]
