@@ -34,7 +34,8 @@ def concrete_subclasses(base: type) -> Iterator[type]:
     subclasses: list[type] = base.__subclasses__()
     for cls in subclasses:
         # Libraries that happen to be loaded wrap torch's optimisers in classes of their own.
-        foreign = base.__module__.startswith("torch") and not cls.__module__.startswith(_HOMES)
-        if not inspect.isabstract(cls) and not cls.__name__.startswith("_") and not foreign:
+        if base.__module__.startswith("torch") and not cls.__module__.startswith(_HOMES):
+            continue
+        if not inspect.isabstract(cls) and not cls.__name__.startswith("_"):
             yield cls
         yield from concrete_subclasses(cls)

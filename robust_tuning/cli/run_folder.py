@@ -1,5 +1,6 @@
 """Choosing a run's folder, and finding where it left off."""
 
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -8,15 +9,25 @@ from robust_tuning.errors import ConfigurationError, WeightsError
 
 
 def free_folder(root: Path, name: str) -> Path:
-    """The first of `name`, `name-2`, `name-3`... below `root` that does not exist."""
-    candidates = (root / (name if number == 1 else f"{name}-{number}") for number in _counting())
-    return next(folder for folder in candidates if not folder.exists())
+    """Make the first of `name`, `name-2`, `name-3`... below `root` that does not exist.
+
+    Of several runs that begin at once, as agents of a sweep do, each gets its own.
+    """
+    folder, number = root / name, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            folder = root / f"{name}-{number}"
+        else:
+            return folder
 
 
 def latest_folder(root: Path, name: str) -> Path:
     """The last of `name`, `name-2`... below `root` that exists; `name` where none does."""
     folder = root / name
-    for number in _counting(2):
+    for number in count(2):
         following = root / f"{name}-{number}"
         if not following.exists():
             return folder
@@ -70,7 +81,3 @@ def stored_wandb_id(checkpoint: str) -> str | None:
         raise WeightsError(message) from error
     wandb_id = content.get("wandb_id") if isinstance(content, dict) else None
     return str(wandb_id) if wandb_id else None
-
-
-def _counting(start: int = 1) -> range:
-    return range(start, 1_000_000)

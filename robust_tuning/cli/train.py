@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_only
 
 from robust_tuning.callbacks import AdversarialEvaluation, FrontierRecorder
 from robust_tuning.callbacks.checkpoint import LastCheckpoint
@@ -171,7 +173,20 @@ class TrainingCLI(LightningCLI):
             for spec in (config.data, config.model.strategy)
         )
         name = f"{benchmark}-{strategy}-seed{_seed(config.seed_everything)}"
-        return (latest_folder if resuming else free_folder)(Path("runs"), name)
+        # Only the first of several processes begins a run; the others write nothing.
+        begins = (
+            self.subcommand == "fit" and not resuming and getattr(rank_zero_only, "rank", 0) == 0
+        )
+        return (free_folder if begins else latest_folder)(Path("runs"), name)
+
+    def instantiate_classes(self) -> None:
+        """Build everything; what cannot be built leaves no empty folder behind."""
+        try:
+            super().instantiate_classes()
+        except BaseException:
+            with suppress(OSError):  # not there, or not empty
+                self.folder.rmdir()
+            raise
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:  # noqa: ANN401  Lightning's signature
         """Build the trainer with our loggers and progress bar, unless the configuration says so."""

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,16 @@ from robust_tuning.errors import ConfigurationError, WeightsError
 
 
 def test_names_are_numbered_from_the_second_on(tmp_path: Path) -> None:
-    taken = []
-    for _ in range(3):
-        taken.append(free_folder(tmp_path, "run"))
-        taken[-1].mkdir(exist_ok=True)
+    taken = [free_folder(tmp_path / "runs", "run") for _ in range(3)]
+    assert all(folder.is_dir() for folder in taken)
     assert [folder.name for folder in taken] == ["run", "run-2", "run-3"]
-    assert latest_folder(tmp_path, "run") == taken[-1]
+    assert latest_folder(tmp_path / "runs", "run") == taken[-1]
+
+
+def test_runs_that_begin_at_once_get_a_folder_each(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda _: free_folder(tmp_path, "run"), range(40)))
+    assert len(set(taken)) == 40
 
 
 def test_the_latest_of_none_is_the_first(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from robust_tuning.frontier import read_points
 from robust_tuning.loggers import WandbSettings, make_wandb_logger
 from tests.cli.conftest import QUICK, Command
-from tests.cli.conftest import command as command  # noqa: PLC0414  a fixture
+from tests.cli.conftest import command as command
 
 
 @pytest.mark.parametrize(
