@@ -40,6 +40,18 @@ class Cut(Callback):
         setattr(self, hook, interrupt)
 
 
+class Validations(Callback):
+    """Notes after which steps a validation pass ended, as what chooses by it would see."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "validations.txt"
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        if not trainer.sanity_checking:
+            with self.file.open("a") as file:
+                file.write(f"{trainer.global_step}\n")
+
+
 class CutEvaluation(AdversarialEvaluation):
     """An evaluation that is interrupted when all but its recording is done."""
 
@@ -75,7 +87,7 @@ def run(
     evaluation = CutEvaluation(
         eps=["2/255", "8/255"], n=20, schedule=Schedule("epoch", steps=(2, 5))
     )
-    callbacks: list[Callback] = [evaluation]
+    callbacks: list[Callback] = [evaluation, Validations(folder)]
     if cut and cut[0] == "measure":
         evaluation.cut_at = cut[1]
     elif cut:
@@ -109,11 +121,17 @@ def rows(folder: Path) -> list[dict[str, Any]]:
     return read
 
 
+def validated(file: Path) -> set[str]:
+    return set(file.read_text().split())
+
+
 def require_same(whole: Path, other: Path) -> None:
     """Points, outcomes and stored states are those of the run that was never interrupted."""
     assert rows(other) == rows(whole)
     steps = [(point.step, point.split) for point in read_points(other)]
     assert len(set(steps)) == len(steps)
+    if (notes := whole / "validations.txt").exists():
+        assert validated(other / notes.name) == validated(notes)
     for kind in ("trajectory", "outcomes"):
         names = [{file.name for file in (folder / kind).iterdir()} for folder in (whole, other)]
         assert names[0] == names[1]

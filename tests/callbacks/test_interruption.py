@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import Callback
 
 from robust_tuning.attacks import evaluate
+from robust_tuning.callbacks import Schedule
 from robust_tuning.callbacks.checkpoint import LastCheckpoint
 from robust_tuning.callbacks.interruption import SaveOnInterrupt
 from robust_tuning.frontier import read_points
@@ -54,7 +55,7 @@ def run(folder: Path, *callbacks: Callback, resume: bool = False, **settings: An
         folder,
         SaveOnInterrupt(checkpoints),
         *callbacks,
-        make_evaluation(),
+        make_evaluation(schedule=Schedule("epoch", end=False)),
         LastCheckpoint(checkpoints),
         **{"max_epochs": 2, "enable_checkpointing": True, **settings},
     )
