@@ -186,7 +186,7 @@ def test_the_command_returns_130_and_continues(
     real = RobustTuner.training_step
 
     def stopped(self: RobustTuner, *arguments: Any) -> Any:
-        if self.global_step == 3:
+        if self.global_step == 5:  # the last: its validation pass is still waited for
             os.kill(os.getpid(), STOP)
         return real(self, *arguments)
 
@@ -196,7 +196,11 @@ def test_the_command_returns_130_and_continues(
     assert answer.status == 130
     assert "stopping after this step" in answer.out
     assert "--ckpt_path last" in answer.out
-    assert saved_step(Path("cut")) == 4
+    assert saved_step(Path("cut")) == 6
     signal.signal(signal.SIGINT, signal.default_int_handler)
     assert command(*quick, "--run", "cut", "--ckpt_path", "last").status == 0
     assert rows(Path("cut")) == rows(Path("whole"))
+    best = [
+        torch.load(f"{run}/checkpoints/best.ckpt", weights_only=True) for run in ("whole", "cut")
+    ]
+    assert best[0]["global_step"] == best[1]["global_step"] == 6

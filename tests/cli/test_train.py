@@ -26,6 +26,9 @@ def test_fit_ends_with_the_frontier_its_area_and_its_plot(command: Command) -> N
     folder = Path("runs/digits-lora-seed0")
     assert answer.status == 0, answer.err
     assert [point.step for point in read_points(folder)] == [0, 2, 3]
+    lines = [line for line in answer.out.splitlines() if "(validation)" in line]
+    assert len(lines) == 3
+    assert all(line.endswith(" s") for line in lines), "a point is one line, however long"
     table = answer.out[answer.out.index("digits-lora-seed0 ·") :]
     assert [line.split()[0] for line in table.splitlines() if line[:4].strip().isdigit()] == [
         "0",
