@@ -23,7 +23,7 @@ from robust_tuning.data import Digits
 from robust_tuning.lr_schedules import CosineDecay
 from robust_tuning.tuner import RobustTuner
 
-EPOCHS = 5
+EPOCHS = 2
 
 
 def make_tuner(strategy: str) -> RobustTuner:
