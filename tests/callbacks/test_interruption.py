@@ -1,6 +1,5 @@
 """Ctrl-C and preemption: what is finished, what is saved, and that no trace of it stays."""
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +42,7 @@ class Signal(Callback):
             if trainer.global_step == step and not self.sent:
                 self.sent = True
                 for number in numbers or (STOP,):
-                    os.kill(os.getpid(), number)
+                    signal.raise_signal(number)
 
         setattr(self, hook, send)
 
@@ -117,7 +116,7 @@ class SignalInEvaluation(Callback):
         def stopped(*arguments: Any, **settings: Any) -> Any:
             outcomes = evaluate(*arguments, **settings)
             if self.trainer.global_step == step:
-                os.kill(os.getpid(), STOP)
+                signal.raise_signal(STOP)
             return outcomes
 
         monkeypatch.setattr("robust_tuning.callbacks.adversarial.evaluate", stopped)
@@ -187,7 +186,7 @@ def test_the_command_returns_130_and_continues(
 
     def stopped(self: RobustTuner, *arguments: Any) -> Any:
         if self.global_step == 5:  # the last: its validation pass is still waited for
-            os.kill(os.getpid(), STOP)
+            signal.raise_signal(STOP)
         return real(self, *arguments)
 
     with monkeypatch.context() as patched:
