@@ -1,5 +1,6 @@
 """The vocabulary that every room shares; no logic."""
 
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
@@ -28,3 +29,18 @@ class Bounds(NamedTuple):
 
     low: float = 0.0
     high: float = 1.0
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """How a backbone's authors bring photographs to its input for evaluation.
+
+    Attributes:
+        size: Side of the square input in pixels.
+        crop_fraction: Share of the shorter side that a crop around the centre keeps, in (0, 1].
+        interpolation: Of the resizing before it.
+    """
+
+    size: int = 224
+    crop_fraction: float = 0.875
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"

@@ -9,6 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from robust_tuning.backbones.config import Perturb
 from robust_tuning.backbones.preprocessing import Normalize, Resize
 from robust_tuning.backbones.weights import BackboneIdentity
+from robust_tuning.types import ImageInput
 
 
 class Backbone(nn.Module):
@@ -19,6 +20,7 @@ class Backbone(nn.Module):
         head_names: Names of the classification layers inside `net`, such as `("head",)`.
         normalize: The network's own statistics.
         resize: To the network's input size.
+        crop_fraction: Share of a photograph's shorter side that the network was evaluated on.
         perturb: Whether resizing happens in `prepare` (`input`) or in `forward` (`native`).
         identity: The name and hash of the weights `net` holds now.
     """
@@ -30,6 +32,7 @@ class Backbone(nn.Module):
         head_names: tuple[str, ...],
         normalize: Normalize,
         resize: Resize,
+        crop_fraction: float,
         perturb: Perturb,
         identity: BackboneIdentity,
     ) -> None:
@@ -38,8 +41,15 @@ class Backbone(nn.Module):
         self.normalize = normalize
         self.net = net
         self.head_names = head_names
+        self.crop_fraction = crop_fraction
         self.perturb = perturb
         self.identity = identity
+
+    @property
+    def image_input(self) -> ImageInput:
+        """What photographs should be resized and cropped to for this network."""
+        size = max(self.resize.size)
+        return ImageInput(size, self.crop_fraction, self.resize.interpolation)
 
     def prepare(self, images: Tensor) -> Tensor:
         """Bring a loaded batch to where perturbations live.

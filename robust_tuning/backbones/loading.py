@@ -84,6 +84,7 @@ def _wrap(net: nn.Module, config: BackboneConfig) -> Backbone:
         head_names=head_names,
         normalize=Normalize(mean, std),
         resize=Resize((height, width), settings["interpolation"]),
+        crop_fraction=float(settings["crop_pct"]),
         perturb=config.perturb,
         identity=BackboneIdentity(config.name, hash_weights(net, exclude=head_names)),
     )

@@ -1,6 +1,7 @@
 """The layers between pixels in [0, 1] and a network's own input."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812  the field's name for it
@@ -54,7 +55,9 @@ class Resize(nn.Module):
     def __init__(self, size: tuple[int, int], interpolation: str = "bicubic") -> None:
         super().__init__()
         self.size = size
-        self.interpolation = interpolation if interpolation == "bilinear" else "bicubic"
+        self.interpolation: Literal["bicubic", "bilinear"] = (
+            "bilinear" if interpolation == "bilinear" else "bicubic"
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Resize `images` unless they have the size already."""

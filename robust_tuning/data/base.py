@@ -1,7 +1,8 @@
 """What every benchmark offers to training and to evaluation."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -9,11 +10,12 @@ from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from robust_tuning.data.augmentation import Augmentation, AugmentedExamples, make_augmentation
 from robust_tuning.data.examples import TensorExamples, collate
 from robust_tuning.data.loader import BatchLoader, ResumableLoader
 from robust_tuning.data.splits import random_order, stratified_order
 from robust_tuning.errors import ConfigurationError, DataError
-from robust_tuning.types import Batch, Split
+from robust_tuning.types import Batch, ImageInput, Split
 
 
 class BenchmarkDataModule(LightningDataModule, ABC):
@@ -29,10 +31,12 @@ class BenchmarkDataModule(LightningDataModule, ABC):
         num_workers: Processes that load examples; 0 loads in the training process.
         train_limit: Train on this many examples only, in the class proportions of the whole; None
             takes all.
-        seed: Seed of the training order (not of the splits).
+        augmentation: What training images go through in every epoch anew: `none`, `crop_flip`
+            (random resized crop and horizontal flip) or `randaugment` (both, and RandAugment).
+        seed: Seed of the training order and of the augmentation (not of the splits).
 
     Raises:
-        ConfigurationError: If a size is not positive.
+        ConfigurationError: If a size is not positive, or there is no such augmentation.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class BenchmarkDataModule(LightningDataModule, ABC):
         eval_batch_size: int = 256,
         num_workers: int = 0,
         train_limit: int | None = None,
+        augmentation: Augmentation = "none",
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -54,11 +59,17 @@ class BenchmarkDataModule(LightningDataModule, ABC):
             if value < least:
                 message = f"data.{name} is {value}, expected at least {least}"
                 raise ConfigurationError(message)
+        if augmentation not in get_args(Augmentation):
+            known = ", ".join(get_args(Augmentation))
+            message = f"data.augmentation is {augmentation!r}, expected one of {known}"
+            raise ConfigurationError(message)
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.num_workers = num_workers
         self.train_limit = train_limit
+        self.augmentation = augmentation
         self.seed = seed
+        self.image_input = ImageInput()
         self._splits: dict[Split, Dataset[Batch]] = {}
         self._train_loader: ResumableLoader | None = None
         self._resume_at: dict[str, Any] | None = None
@@ -94,8 +105,26 @@ class BenchmarkDataModule(LightningDataModule, ABC):
     def identities(self, split: Split) -> list[str]:
         """What tells the split's examples apart, in the order of `load`; stable for ever."""
 
+    @property
+    def split_sizes(self) -> dict[Split, int]:
+        """Examples of each split, before `train_limit`."""
+        return {split: len(self.labels(split)) for split in get_args(Split)}
+
+    def match(self, image_input: ImageInput) -> None:
+        """Show photographs as a backbone wants them; what was loaded otherwise is forgotten.
+
+        The trainer does this by itself. Images that travel at their own size are resized by the
+        backbone and do not depend on it.
+        """
+        if image_input != self.image_input:
+            self.image_input = image_input
+            self._splits.clear()
+
     def setup(self, stage: str) -> None:
-        """Load what a stage of the trainer needs."""
+        """Load what a stage of the trainer needs, in the trained backbone's size."""
+        backbone = getattr(getattr(self.trainer, "lightning_module", None), "backbone", None)
+        if backbone is not None:
+            self.match(backbone.image_input)
         needed: dict[str, tuple[Split, ...]] = {
             "fit": ("train", "validation"),
             "validate": ("validation",),
@@ -108,9 +137,7 @@ class BenchmarkDataModule(LightningDataModule, ABC):
         """The examples of a split (those to train on, for `train`), loaded once."""
         if split not in self._splits:
             examples = self.load(split)
-            if split == "train" and self.train_limit is not None:
-                examples = _subset(examples, self._limited(self.train_limit))
-            self._splits[split] = examples
+            self._splits[split] = self.limited(examples) if split == "train" else examples
         return self._splits[split]
 
     def evaluation_examples(self, split: Split, n: int | None = None) -> Dataset[Batch]:
@@ -124,30 +151,62 @@ class BenchmarkDataModule(LightningDataModule, ABC):
         Raises:
             DataError: If the split holds fewer than `n` examples.
         """
-        examples = self.dataset(split)
-        if n is None:
-            return examples
         identities = self.identities(split)
         if split == "train" and self.train_limit is not None:
             identities = [identities[position] for position in self._limited(self.train_limit)]
+        return self.choose(self.dataset(split), identities, n, f"{split} split")
+
+    def choose(
+        self, examples: Dataset[Batch], identities: Sequence[str], n: int | None, what: str
+    ) -> Dataset[Batch]:
+        """The `n` of some examples that evaluations use; see `evaluation_examples`."""
+        if n is None:
+            return examples
         if not 1 <= n <= len(identities):
             message = (
-                f"{n} evaluation examples were asked for, but the {split} split of "
-                f"{self.benchmark} has {len(identities)}; choose n from 1 to {len(identities)}, or "
-                "leave it out to take all"
+                f"{n} evaluation examples were asked for, but the {what} of {self.benchmark} has "
+                f"{len(identities)}; choose n from 1 to {len(identities)}, or leave it out to take "
+                "all"
             )
             raise DataError(message)
         return _subset(examples, random_order(identities, 0, "evaluation")[:n])
 
     def train_dataloader(self) -> ResumableLoader:
         """Shuffled training batches, resumable in mid-epoch."""
+        examples = self.training_examples()
+        if self.augmentation != "none":
+            augment = make_augmentation(self.augmentation, self.training_size())
+            examples = AugmentedExamples(examples, augment, self.seed)
         loader = ResumableLoader(
-            self.dataset("train"), self.batch_size, seed=self.seed, num_workers=self.num_workers
+            examples, self.batch_size, seed=self.seed, num_workers=self.workers_for(examples)
         )
         if self._resume_at is not None:
             loader.load_state_dict(self._resume_at)
         self._train_loader = loader
         return loader
+
+    def limited(self, examples: Dataset[Batch]) -> Dataset[Batch]:
+        """Those of the whole training split that `train_limit` leaves.
+
+        Raises:
+            ConfigurationError: If there are fewer.
+        """
+        if self.train_limit is None:
+            return examples
+        return _subset(examples, self._limited(self.train_limit))
+
+    def workers_for(self, examples: Dataset[Batch]) -> int:  # noqa: ARG002  for subclasses
+        """How many processes load `examples`."""
+        return self.num_workers
+
+    def training_examples(self) -> Dataset[Batch]:
+        """The examples to train on as training sees them, before any augmentation."""
+        return self.dataset("train")
+
+    def training_size(self) -> tuple[int, int]:
+        """Height and width of augmented images: by default their own."""
+        height, width = self.dataset("train")[0].images.shape[-2:]
+        return height, width
 
     def state_dict(self) -> dict[str, Any]:
         """Where training is in its data; Lightning puts it into checkpoints."""
@@ -174,7 +233,7 @@ class BenchmarkDataModule(LightningDataModule, ABC):
         return BatchLoader(
             examples,
             self.eval_batch_size,
-            num_workers=self.num_workers,
+            num_workers=self.workers_for(examples),
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
         )

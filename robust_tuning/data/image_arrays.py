@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from robust_tuning.data.augmentation import Augmentation
 from robust_tuning.data.base import BenchmarkDataModule
 from robust_tuning.data.examples import TensorExamples
 from robust_tuning.data.splits import stratified_order
@@ -33,6 +34,7 @@ class ImageArrays(BenchmarkDataModule):
         eval_batch_size: See `BenchmarkDataModule`.
         num_workers: See `BenchmarkDataModule`.
         train_limit: See `BenchmarkDataModule`.
+        augmentation: See `BenchmarkDataModule`.
         seed: See `BenchmarkDataModule`.
 
     Raises:
@@ -50,6 +52,7 @@ class ImageArrays(BenchmarkDataModule):
         eval_batch_size: int = 256,
         num_workers: int = 0,
         train_limit: int | None = None,
+        augmentation: Augmentation = "none",
         seed: int = 0,
     ) -> None:
         super().__init__(
@@ -57,6 +60,7 @@ class ImageArrays(BenchmarkDataModule):
             eval_batch_size=eval_batch_size,
             num_workers=num_workers,
             train_limit=train_limit,
+            augmentation=augmentation,
             seed=seed,
         )
         if not 0 < validation_fraction < 1:

@@ -7,12 +7,13 @@ import torch
 from torch import distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from robust_tuning.data.augmentation import AugmentedExamples, Draw
 from robust_tuning.data.examples import collate
 from robust_tuning.errors import DataError
 from robust_tuning.types import Batch
 
 
-class EpochOrder(Sampler[int]):
+class EpochOrder(Sampler[int | Draw]):
     """A new random order each epoch that depends on the seed and the epoch alone.
 
     With several processes each takes every `world_size`-th example of the common order; the order
@@ -21,11 +22,13 @@ class EpochOrder(Sampler[int]):
     Args:
         size: Number of examples.
         seed: The order's seed.
+        draws: Say the epoch along with each position, for examples that change with it.
     """
 
-    def __init__(self, size: int, seed: int) -> None:
+    def __init__(self, size: int, seed: int, *, draws: bool = False) -> None:
         self.size = size
         self.seed = seed
+        self.draws = draws
         self.epoch = 0
         self.skip = 0
         started = distributed.is_available() and distributed.is_initialized()
@@ -39,11 +42,14 @@ class EpochOrder(Sampler[int]):
     def __len__(self) -> int:
         return -(-self.size // self.world_size)
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[int | Draw]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.randperm(self.size, generator=generator)
         places = torch.arange(self.rank, len(self) * self.world_size, self.world_size)
-        return iter(order[places % self.size][self.skip :].tolist())
+        positions = order[places % self.size][self.skip :].tolist()
+        if self.draws:
+            return iter([Draw(position, self.epoch) for position in positions])
+        return iter(positions)
 
 
 class BatchLoader(DataLoader[Batch]):
@@ -75,7 +81,11 @@ class ResumableLoader(BatchLoader):
     def __init__(
         self, dataset: Dataset[Batch], batch_size: int, *, seed: int, num_workers: int = 0
     ) -> None:
-        self._order = EpochOrder(len(dataset), seed)  # type: ignore[arg-type]  # sized by contract
+        self._order = EpochOrder(
+            len(dataset),  # type: ignore[arg-type]  # sized by contract
+            seed,
+            draws=isinstance(dataset, AugmentedExamples),
+        )
         self._handed_out = 0
         self._resume_at = (0, 0)
         super().__init__(

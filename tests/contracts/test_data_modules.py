@@ -6,6 +6,7 @@ import inspect
 import pickle
 import pkgutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,23 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 import robust_tuning.data
-from robust_tuning.data import BenchmarkDataModule, Digits, ImageArrays, ImageFolder
+from robust_tuning.data import (
+    CIFAR10,
+    CIFAR100,
+    CUB200,
+    BenchmarkDataModule,
+    Caltech256,
+    Digits,
+    DomainNet,
+    ImageArrays,
+    ImageFolder,
+    StanfordDogs,
+)
 from robust_tuning.errors import ConfigurationError
-from robust_tuning.types import Batch, Split
+from robust_tuning.types import Batch, ImageInput, Split
+from tests.data.small_benchmarks import lay_out
 
+IN_OFFICIAL_LAYOUT = (CIFAR10, CIFAR100, CUB200, Caltech256, DomainNet, StanfordDogs)
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 CLASSES = ("ant", "bee", "cat")
 
@@ -64,6 +78,7 @@ MATERIAL: dict[type[BenchmarkDataModule], Callable[[Path], dict[str, Any]]] = {
     Digits: lambda _: {},
     ImageArrays: arrays,
     ImageFolder: images,
+    **{kind: partial(lay_out, kind) for kind in IN_OFFICIAL_LAYOUT},
 }
 
 
@@ -108,14 +123,17 @@ def test_labels_are_those_of_the_examples_and_classes_of_the_benchmark(
         examples, labels = data.dataset(split), data.labels(split)
         assert labels.dtype == np.int64
         assert [int(examples[i].labels) for i in range(len(labels))] == labels.tolist()
-        assert set(labels) == set(range(data.num_classes))
+        assert len(set(labels)) >= 3
+        assert set(labels) == set(data.labels("test"))
+        assert 0 <= labels.min() <= labels.max() < data.num_classes
         assert len(data.identities(split)) == len(labels)
 
 
 def test_splits_keep_the_class_proportions(make: Callable[..., BenchmarkDataModule]) -> None:
     data = make()
     train, validation = (
-        np.bincount(data.labels(split)) / len(data.labels(split)) for split in SPLITS[:2]
+        np.bincount(data.labels(split), minlength=data.num_classes) / len(data.labels(split))
+        for split in SPLITS[:2]
     )
     assert np.abs(train - validation).max() < 0.1
 
@@ -187,3 +205,54 @@ def test_every_init_argument_is_kept_under_its_name(
 ) -> None:
     data = make()
     assert all(hasattr(data, name) for name in inspect.signature(type(data)).parameters)
+
+
+def test_sizes_are_those_of_the_splits(make: Callable[..., BenchmarkDataModule]) -> None:
+    data = make()
+    said = data.split_sizes
+    assert said == {split: len(data.dataset(split)) for split in SPLITS}  # type: ignore[arg-type]  # sized
+
+
+def test_images_come_at_the_size_of_the_backbone_or_at_their_own(
+    make: Callable[..., BenchmarkDataModule],
+) -> None:
+    data = make(batch_size=4, eval_batch_size=4)
+    data.match(ImageInput(20, 0.9))
+    loaders = (data.train_dataloader(), data.val_dataloader(), data.test_dataloader())
+    sizes = {tuple(next(iter(loader)).images.shape[-2:]) for loader in loaders}
+    own = {(8, 8), (32, 32)}
+    assert len(sizes) == 1
+    assert sizes <= own | {(20, 20)}
+
+
+@pytest.mark.parametrize("augmentation", ["crop_flip", "randaugment"])
+def test_augmentation_differs_between_epochs_and_not_between_runs(
+    make: Callable[..., BenchmarkDataModule], augmentation: str
+) -> None:
+    def epoch(number: int, workers: int, batch_size: int) -> dict[int, torch.Tensor]:
+        data = make(augmentation=augmentation, num_workers=workers, batch_size=batch_size)
+        loader = data.train_dataloader()
+        loader.sampler.set_epoch(number)  # type: ignore[attr-defined]  # as Lightning does
+        return {
+            int(index): image
+            for batch in loader
+            for index, image in zip(batch.indices, batch.images, strict=True)
+        }
+
+    first, other, second = epoch(0, 0, 4), epoch(0, 2, 7), epoch(1, 0, 4)
+    assert first.keys() == other.keys() == second.keys()
+    assert all(torch.equal(first[index], other[index]) for index in first)
+    changed = [not torch.equal(first[index], second[index]) for index in first]
+    assert sum(changed) > 0.8 * len(changed)
+
+
+def test_evaluation_is_never_augmented(make: Callable[..., BenchmarkDataModule]) -> None:
+    plain, augmented = make(), make(augmentation="randaugment")
+    for split in SPLITS:
+        one, other = (data.evaluation_examples(split, 3) for data in (plain, augmented))
+        assert all(torch.equal(one[i].images, other[i].images) for i in range(3))
+
+
+def test_an_unknown_augmentation_is_refused(make: Callable[..., BenchmarkDataModule]) -> None:
+    with pytest.raises(ConfigurationError, match=r"data\.augmentation is 'mixup', expected one of"):
+        make(augmentation="mixup")
