@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import os
 import stat
 import tarfile
 import zipfile
@@ -76,10 +75,6 @@ def _place(archive: Path, member: _Member, into: Path) -> Path:
         DataError: If its name is not a plain path below the folder, on any operating system.
     """
     parts = [part for part in member.name.split("/") if part not in ("", ".")]
-    try:
-        os.fsencode(member.name)
-    except UnicodeEncodeError:
-        parts = []
     if (
         member.name.startswith("/")
         or "\\" in member.name

@@ -38,6 +38,9 @@ def byte_bar(
         ...     show(50)
     """
     console = Console(stderr=True) if console is None else console
+    if not console.is_terminal or total < _WORTH_SHOWING:
+        yield lambda _: None
+        return
     with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -46,7 +49,6 @@ def byte_bar(
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal or total < _WORTH_SHOWING,
     ) as progress:
         task = progress.add_task(title, total=total, completed=done)
         yield lambda so_far: progress.update(task, completed=so_far)

@@ -118,6 +118,13 @@ def test_names_that_point_elsewhere_are_refused(kind: str, name: str, tmp_path: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["archive", "into"]
 
 
+def test_a_name_with_a_null_is_refused(tmp_path: Path) -> None:
+    """Which only the long headers can hold, with a length in front."""
+    info = entry("placeholder")
+    info.pax_headers = {"path": "a\0b"}
+    refused(info.tobuf(tarfile.PAX_FORMAT) + bytes(1024), tmp_path, "holds .*, which is no name")
+
+
 @pytest.mark.parametrize(
     "kind",
     [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, b"Z"],
@@ -145,6 +152,7 @@ def test_links_and_devices_in_a_zip_are_refused(kind: int, tmp_path: Path) -> No
         {"a": b"1", "a/": b""},
         {"a/": b"", "a": b"1"},
         {"a": b"1", "a/b": b"2"},
+        {"a": b"1", "a/b/c": b"2"},
         {"a/b/c": b"", "a/b": b""},
     ],
 )

@@ -136,6 +136,17 @@ def test_a_server_that_ignores_ranges_and_breaks_gets_no_endless_tries(
     assert len(site.ranges) == 4
 
 
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_another_range_than_the_one_asked_for_is_not_appended(
+    site: Site, file: RemoteFile, tmp_path: Path, shift: int
+) -> None:
+    site.shift = shift
+    part(tmp_path).write_bytes(CONTENT[:500])
+    with pytest.raises(DataError, match=f"from 500 on with 'bytes {500 + shift}-999999/1000000';"):
+        fetch(file, tmp_path)
+    assert part(tmp_path).read_bytes() == CONTENT[:500]
+
+
 def test_no_such_range_means_to_start_over(site: Site, tmp_path: Path) -> None:
     """Of a shorter file behind the address; the next answer tells its length."""
     file = remote("a.bin", CONTENT + CONTENT, site.address)
@@ -249,6 +260,8 @@ def test_a_server_that_falls_silent_is_an_error_in_seconds(
     finally:
         over.set()
     assert time.monotonic() - began < 5
+    if moment == "midway":  # each try brings half of the rest, and nothing that came is lost
+        assert SIZE - 1000 < part(tmp_path).stat().st_size < SIZE
 
 
 def test_an_interruption_keeps_the_part(site: Site, file: RemoteFile, tmp_path: Path) -> None:

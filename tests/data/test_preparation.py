@@ -77,6 +77,12 @@ def test_an_archive_that_lies_there_needs_no_download(
     assert site.paths == []
 
 
+def test_a_file_without_contents_to_unpack_stays_as_it_came(tmp_path: Path) -> None:
+    with serving(LABELS) as site:
+        prepare(tmp_path, [remote("labels.txt", LABELS, site.address)], download=True)
+    assert found(tmp_path) == {"labels.txt": LABELS, ".prepare.lock": b""}
+
+
 def test_what_is_there_is_not_touched(
     archive: RemoteFile, labels: RemoteFile, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ class Site:
         content: The bytes behind every path.
         address: Where it is.
         knows_ranges: Whether it answers a range with the range.
+        shift: By how many bytes the ranges that it answers with are late.
         cuts: For each of the next requests, the bytes after which the connection ends.
         statuses: For each of the next requests, a status instead of content; 0 for none.
         length: Whether it says how long its answers are.
@@ -30,6 +31,7 @@ class Site:
     content: bytes
     address: str = ""
     knows_ranges: bool = True
+    shift: int = 0
     cuts: list[int] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     length: bool = True
@@ -72,7 +74,7 @@ def answer(handler: BaseHTTPRequestHandler, site: Site) -> None:
         return
     start, size = 0, len(site.content)
     if asked is not None and site.knows_ranges:
-        start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) + site.shift
         if start >= size:
             handler.send_error(416)
             return
