@@ -42,3 +42,16 @@ def test_a_few_steps(
     assert [point.step for point in points] == [0, 2, 3]
     assert {point.benchmark for point in points} == {benchmark}
     assert all(point.accuracy.n == 4 for point in points)
+
+
+def test_missing_files_are_named_and_leave_no_run_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("fit", "--config", "configs/cub200.yaml", "--model.backbone.name")
+    assert main([*words, "glyph_vit_patch8_32"]) == 1
+    said = capsys.readouterr().err
+    assert "CUB_200_2011.tgz (1,150,585,339 bytes, md5 97eceeb196236b17998738112f37df78)" in said
+    assert f"put them into {tmp_path / 'data' / 'cub200'}" in said
+    assert "Traceback" not in said
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

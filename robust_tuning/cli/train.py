@@ -190,6 +190,8 @@ class TrainingCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:  # noqa: ANN401  Lightning's signature
         """Build the trainer with our loggers and progress bar, unless the configuration says so."""
+        # Before anything is written: what fails for lack of files leaves no run behind.
+        self.datamodule.prepare_data()
         config = self.config[self.subcommand]
         settings = self._get(self.config_init, "trainer", default={})
         if settings.get("logger") in (None, True):

@@ -65,9 +65,10 @@ class CUB200(FileBenchmark):
         everything = Listing(
             tuple(f"images/{files[number]}" for number in numbers),
             labels_within(
-                [int(classes[number]) - 1 for number in numbers],
+                [classes[number] for number in numbers],
                 self.num_classes,
                 self.home / "image_class_labels.txt",
+                first=1,
             ),
             np.array([int(number) - 1 for number in numbers], dtype=np.int64),
         )

@@ -16,7 +16,7 @@ from robust_tuning.data.listing import Listing, held_out_of
 from robust_tuning.data.remote import RemoteFile
 from robust_tuning.data.tables import labels_within, read_pairs
 from robust_tuning.data.views import CentreCrop
-from robust_tuning.errors import ConfigurationError, DataError
+from robust_tuning.errors import ConfigurationError
 from robust_tuning.types import Batch, Split
 
 Domain = Literal["clipart", "infograph", "painting", "quickdraw", "real", "sketch"]
@@ -228,7 +228,7 @@ class DomainNet(FileBenchmark):
             known = ", ".join((*self.domains, *self.ood_domains))
             message = f"domain {domain!r} is not among those of this benchmark: {known}"
             raise ConfigurationError(message)
-        alone = self if domain in self.domains else self._alone(domain)
+        alone = self if domain in self.domains else self.alone(domain)
         listing = alone.complete_listings[f"{domain}_test"]
         return alone.present(listing)
 
@@ -257,7 +257,7 @@ class DomainNet(FileBenchmark):
             lists[half] = _join([lists[f"{domain}_{half}"] for domain in self.domains])
         return lists
 
-    def _alone(self, domain: Domain) -> "DomainNet":
+    def alone(self, domain: Domain) -> "DomainNet":
         """The same benchmark trained on one of the other domains."""
         expected = self.expected
         if expected is not None and f"{domain}_test" not in expected:
@@ -274,20 +274,16 @@ class DomainNet(FileBenchmark):
     def _read(self, domain: str, half: str) -> Listing:
         path = _list_path(self.home, domain, half)
         pairs = read_pairs(path)
-        odd = [label for _, label in pairs if not label.isdecimal()]
-        if odd:
-            message = f"{path}: {odd[0]!r} is no label; expected lines of '<path> <label>'"
-            raise DataError(message)
         offset = list(_DOMAINS).index(domain) * _DOMAIN_STRIDE
         offset += _TEST_OFFSET if half == "test" else 0
         return Listing(
             tuple(file for file, _ in pairs),
-            labels_within([int(label) for _, label in pairs], self.num_classes, path),
+            labels_within([label for _, label in pairs], self.num_classes, path),
             np.arange(len(pairs), dtype=np.int64) + offset,
         )
 
     def _files_of(self, domain: str) -> list[RemoteFile]:
-        """What is published of a domain, without the lists that lie in `txt/`."""
+        """What is published of a domain, the lists where they lie or belong."""
         root = Path(self.root).expanduser().resolve()
         published = _DOMAINS[domain]
         files = [
@@ -302,10 +298,10 @@ class DomainNet(FileBenchmark):
         ]
         for half in _HALVES:
             _, size, md5 = getattr(published, half)
-            name = f"{domain}_{half}.txt"
-            if not _list_path(root, domain, half).is_file():
-                url = f"{_BASE}/domainnet/txt/{name}"
-                files.append(RemoteFile(name=name, url=url, size=size, md5=md5))
+            path = _list_path(root, domain, half)
+            url = f"{_BASE}/domainnet/txt/{path.name}"
+            name = path.relative_to(root).as_posix()
+            files.append(RemoteFile(name=name, url=url, size=size, md5=md5))
         return files
 
     @staticmethod

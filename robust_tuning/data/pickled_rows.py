@@ -34,6 +34,7 @@ class _PlainUnpickler(pickle.Unpickler):
         allowed = {
             ("_codecs", "encode"),
             *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
+            *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
             ("numpy", "ndarray"),
             ("numpy", "dtype"),
         }

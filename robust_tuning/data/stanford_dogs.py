@@ -93,11 +93,11 @@ class StanfordDogs(FileBenchmark):
         try:
             table: dict[str, Any] = loadmat(path, squeeze_me=True)
             files = tuple(f"Images/{file}" for file in np.atleast_1d(table["file_list"]))
-            labels = [int(label) - 1 for label in np.atleast_1d(table["labels"])]
+            labels = [int(label) for label in np.atleast_1d(table["labels"])]
         except Exception as error:  # damaged files make the reader raise anything
             message = f"{path} is no list of Stanford Dogs ({error}); unpack lists.tar again"
             raise DataError(message) from error
         if len(files) != len(labels):
             message = f"{path} names {len(files)} images and {len(labels)} labels"
             raise DataError(message)
-        return files, labels_within(labels, self.num_classes, path)
+        return files, labels_within(labels, self.num_classes, path, first=1)

@@ -1,6 +1,6 @@
 """The text lists that benchmarks come with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -50,18 +50,30 @@ def read_table(path: Path) -> dict[str, str]:
     return table
 
 
-def labels_within(labels: Sequence[int], num_classes: int, path: Path) -> NDArray[np.int64]:
-    """Labels as an array.
+def labels_within(
+    labels: Iterable[int | str], num_classes: int, path: Path, *, first: int = 0
+) -> NDArray[np.int64]:
+    """Labels as an array, counted from 0.
+
+    Args:
+        labels: As the list has them.
+        num_classes: Classes of the benchmark.
+        path: The list.
+        first: What the list calls the first class.
 
     Raises:
         DataError: If one is not that of a class.
     """
-    found = np.array(labels, dtype=np.int64)
-    odd = found[(found < 0) | (found >= num_classes)]
+    try:
+        found = np.array([int(label) for label in labels], dtype=np.int64)
+    except ValueError as error:
+        message = f"{path}: a label is no number ({error}); the list is damaged"
+        raise DataError(message) from error
+    odd = found[(found < first) | (found >= first + num_classes)]
     if odd.size:
         message = (
-            f"{path}: {odd.size} labels are not in 0 to {num_classes - 1} (counted from 0), such "
-            f"as {odd[0]}; the list belongs to another version, or is damaged"
+            f"{path}: {odd.size} labels are not in {first} to {first + num_classes - 1}, such as "
+            f"{odd[0]}; the list belongs to another version, or is damaged"
         )
         raise DataError(message)
-    return found
+    return found - first

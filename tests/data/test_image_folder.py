@@ -46,7 +46,7 @@ def test_no_image_is_in_two_splits_and_each_has_an_index_of_its_own(root: Path) 
     indices = [
         int(data.load(split)[i].indices)
         for split in ("train", "validation", "test")
-        for i in range(len(data.load(split)))
+        for i in range(len(data.labels(split)))
     ]
     assert sorted(indices) == list(range(39))
 
