@@ -12,6 +12,7 @@ _VERBS = {
     "fit": (_TRAINING, "fine-tune while robustness is measured; ends with a frontier"),
     "validate": (_TRAINING, "evaluate a checkpoint on the validation split"),
     "test": (_TRAINING, "evaluate a checkpoint on the test split"),
+    "data": ("robust_tuning.cli.data", "prepare and check a benchmark's files"),
     "frontier": ("robust_tuning.cli.frontier", "compare runs: table, areas, plots"),
     "list": (
         "robust_tuning.cli.listing",

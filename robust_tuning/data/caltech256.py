@@ -161,21 +161,28 @@ class Caltech256(FileBenchmark):
         with_clutter = self.clutter or self.source == "hub"
         return {name: n for name, n in counts.items() if with_clutter or name != _CLUTTER}
 
+    @property
+    def official_files(self) -> frozenset[str] | None:
+        """The official images of the classes in use, unless one's own version is expected."""
+        if self.expected is not None:
+            return None
+        return frozenset(
+            f"{name}/{name[:3]}_{number:04d}.jpg"
+            for name, count in self._counts.items()
+            for number in range(1, count + 1)
+        )
+
     def require_complete(self, listings: dict[str, Listing]) -> None:
         """Refuse a folder that does not hold exactly the official images, or as many as expected.
 
         Raises:
             DataError: Names some that are missing or surplus.
         """
-        if self.expected is not None:
+        official = self.official_files
+        if official is None:
             super().require_complete(listings)
             return
         found = listings["all"].files
-        official = {
-            f"{name}/{name[:3]}_{number:04d}.jpg"
-            for name, count in self._counts.items()
-            for number in range(1, count + 1)
-        }
         missing, surplus = official - set(found), set(found) - official
         if missing or surplus:
             parts = [

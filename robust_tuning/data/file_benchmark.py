@@ -136,6 +136,11 @@ class FileBenchmark(BenchmarkDataModule, ABC):
             DataError: If a list is damaged.
         """
 
+    @property
+    def official_files(self) -> frozenset[str] | None:
+        """The images that must be listed, no more and no fewer; None where any list may do."""
+        return None
+
     # What all have in common.
 
     @property

@@ -13,7 +13,7 @@ from robust_tuning.data.listing import Listing, files_below, some_of
 from robust_tuning.data.remote import RemoteFile
 from robust_tuning.errors import DataError
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 class ImageFolder(FileBenchmark):
@@ -139,7 +139,9 @@ class ImageFolder(FileBenchmark):
 
     def _list(self, split: str) -> list[str]:
         directory = self.home / split
-        found = [f"{split}/{file}" for file in files_below(directory, _SUFFIXES) if "/" in file]
+        found = [
+            f"{split}/{file}" for file in files_below(directory, IMAGE_SUFFIXES) if "/" in file
+        ]
         present = {f.name for f in directory.iterdir() if f.is_dir()} if directory.is_dir() else ()
         surplus = sorted(set(present) - set(self.official_classes))
         if surplus or not found:
