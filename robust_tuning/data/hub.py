@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from robust_tuning.data.listing import Listing
 from robust_tuning.errors import ConfigurationError, DataError
 
 _SPLITS = ("train", "test")
+_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,20 @@ class HubSource:
         return found
 
     def column(self, split: str, name: str) -> NDArray[np.int64]:
-        """A column of integers, read without decoding an image."""
-        return np.asarray(load_table(self, split).with_format(None)[name], dtype=np.int64)
+        """A column of integers, read at once and without an image.
+
+        Raises:
+            DataError: If it holds something else.
+        """
+        table = load_table(self, split).with_format("numpy", columns=[name])
+        values: NDArray[Any] = np.asarray(table[:][name])
+        if values.dtype.kind not in "iu":
+            message = (
+                f"{self.repository}: {name!r} of {split} holds {values.dtype}, expected an integer "
+                "in every row; has it changed on the hub?"
+            )
+            raise DataError(message)
+        return values.astype(np.int64)
 
     def class_names(self) -> tuple[str, ...] | None:
         """The names of the classes, where the hub has them."""
@@ -83,10 +97,15 @@ class HubImages:
         return f"{self.source.repository}:{self.files[position]}"
 
     def read(self, position: int) -> bytes:
-        """The bytes of the image file in the table."""
+        """The bytes of the image file in the table.
+
+        Raises:
+            DataError: If there are none.
+        """
         split, _, row = str(self.files[position]).partition("/")
-        content: bytes | None = load_table(self.source, split)[int(row)][self.source.image]["bytes"]
-        if content is None:
+        cell: dict[str, Any] | None = load_table(self.source, split)[int(row)][self.source.image]
+        content: bytes | None = None if cell is None else cell["bytes"]
+        if not content:
             message = f"{self.name(position)} holds no image; leave it out by a line in data.skip"
             raise DataError(message)
         return content
@@ -99,9 +118,15 @@ class HubImages:
 
 @cache
 def load_table(source: HubSource, split: str) -> Any:  # noqa: ANN401  the extra has no types here
-    """A split as a table of encoded images, from the hub's cache or the network."""
+    """A split as a table of encoded images, from the hub's cache or the network.
+
+    Raises:
+        ConfigurationError: If the extra `hub` is not installed.
+        DataError: If the table cannot be had, or has other columns.
+    """
     try:
         import datasets
+        from huggingface_hub import get_session
     except ImportError as error:
         message = (
             "data.source is 'hub', which needs the package datasets: "
@@ -109,12 +134,22 @@ def load_table(source: HubSource, split: str) -> Any:  # noqa: ANN401  the extra
         )
         raise ConfigurationError(message) from error
     try:
+        if not (Path(source.repository).is_dir() or datasets.config.HF_HUB_OFFLINE):
+            # Asked once and briefly: the hub's client retries for half a minute.
+            get_session().head(datasets.config.HF_ENDPOINT, timeout=_SECONDS)
         table = datasets.load_dataset(source.repository, split=split)
-        return table.cast_column(source.image, datasets.Image(decode=False))
     except Exception as error:  # of the network, of the hub, of the file format
         message = (
             f"{source.repository} cannot be loaded from the hub "
-            f"({' '.join(str(error).split())[:300]}); is it reachable from here? Or use "
-            "data.source: local"
+            f"({' '.join(str(error).split())[:300]}); is it reachable from here? With "
+            "HF_HUB_OFFLINE=1 it is taken from the hub's cache; or use data.source: local"
         )
         raise DataError(message) from error
+    wanted = [c for c in (source.image, source.label, source.domain) if c is not None]
+    if not set(wanted) <= set(table.column_names):
+        message = (
+            f"{source.repository}: {split} has the columns {', '.join(table.column_names)}, "
+            f"expected {', '.join(wanted)}; has it changed on the hub?"
+        )
+        raise DataError(message)
+    return table.cast_column(source.image, datasets.Image(decode=False))
