@@ -8,10 +8,14 @@ import logging
 import os
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from robust_tuning.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from robust_tuning.data.remote import RemoteFile
 
 
 def main(argv: list[str]) -> int:
@@ -57,10 +61,7 @@ def _prepare(words: argparse.Namespace) -> int:
     root = words.root.expanduser().resolve()
     if data.find(root) is None:
         for file in data.remote_files():
-            lies_here = (root / file.name).exists()
-            todo = "unpack it" if lies_here else f"get {file.size:,} bytes from {file.url}"
-            there = file.is_present(root)
-            print(f"{file.name}: {'there' if there else todo}", flush=True)
+            print(f"{file.name}: {_todo(file, root, words.no_download)}", flush=True)
     data.prepare_data()
     parts = {"": data}
     if isinstance(data, DomainNet):
@@ -71,6 +72,14 @@ def _prepare(words: argparse.Namespace) -> int:
         print(f"  {prefix}{', '.join(sizes)}")
     print(f"next: {shlex.join(training_words(words.name, data))}")
     return 0
+
+
+def _todo(file: "RemoteFile", root: Path, no_download: bool) -> str:
+    if file.is_present(root):
+        return "there"
+    if (root / file.name).exists():
+        return "unpack it"
+    return "not there" if no_download else f"get {file.size:,} bytes from {file.url}"
 
 
 def _check(words: argparse.Namespace) -> int:

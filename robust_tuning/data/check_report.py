@@ -32,6 +32,9 @@ LIST = Kind("damaged_list", "lists or label files that are damaged", True)
 CHECKSUM = Kind("wrong_checksum", "files in use that are not the published ones", True)
 SIZE = Kind("wrong_size", "lists with another number of images", True)
 CLASS_COUNT = Kind("wrong_class_count", "classes with another number of images", True)
+LACKING = Kind(
+    "missing_official", "official images that are not there, without which splits differ", True
+)
 MISSING = Kind("missing", "images that are not there", True)
 EMPTY = Kind("empty", "images of zero bytes", True)
 TRUNCATED = Kind("truncated", "images that are cut off or damaged", True)
@@ -48,7 +51,7 @@ ARCHIVE = Kind(
 
 KINDS = (
     *(ABSENT, LIST, CHECKSUM, SIZE, CLASS_COUNT),
-    *(MISSING, EMPTY, TRUNCATED, UNREADABLE, SURPLUS),
+    *(LACKING, MISSING, EMPTY, TRUNCATED, UNREADABLE, SURPLUS),
     *(CONFLICTING, ACROSS_SPLITS, DUPLICATE, NOT_RGB, UNLISTED, ARCHIVE),
 )
 # What a list of images to skip can help against.

@@ -15,8 +15,8 @@ from robust_tuning.data.check_published import find_absent, find_wrong_checksums
 from robust_tuning.data.check_report import (
     ABSENT,
     CLASS_COUNT,
+    LACKING,
     LIST,
-    MISSING,
     SIZE,
     SURPLUS,
     UNLISTED,
@@ -123,7 +123,7 @@ def _official(data: FileBenchmark, listings: Mapping[str, Listing]) -> Iterator[
     if official is None:
         return
     found = _all_files(listings)
-    yield from (Finding(MISSING, (file,)) for file in official - found)
+    yield from (Finding(LACKING, (file,)) for file in official - found)
     yield from (Finding(SURPLUS, (file,)) for file in found - official)
     counts = {
         what: Counter(file.rpartition("/")[0] for file in files)

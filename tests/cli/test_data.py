@@ -215,6 +215,7 @@ def test_prepare_without_downloading(
     assert (root / "CUB_200_2011").is_dir()
     absent = command(*words, str(tmp_path / "empty"))
     assert absent.status == 1
+    assert absent.out == "birds.tgz: not there\n"
     assert f"{tmp_path / 'empty'} lacks 1 of 1 files" in absent.err
     assert "Traceback" not in absent.err
 
