@@ -81,6 +81,9 @@ def explain(message: str, cause: BaseException | None, options: set[str]) -> str
         return f"--{key}.{ours[2:]}" if key and ours.startswith("--") else where + ours
     if unknown := re.search(r"Expected a dot import path string: (\S+)", text):
         return f"{where}unknown name {unknown[1]!r}{_alternatives(unknown[1], known_plugins(key))}"
+    if base := re.search(r"but is abstract.*Given value: (\S+)", text):
+        name = base[1]
+        return f"{where}{name!r} is not a whole class{_alternatives(name, known_plugins(key))}"
     if odd := re.search(r"Option '([^']+)' is not accepted", text):
         known = sorted(o.removeprefix("--") for o in options if o not in ("--help", "--config"))
         return f"{where}unknown setting {odd[1]!r}{_alternatives(odd[1], known)}"

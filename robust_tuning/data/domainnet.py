@@ -168,6 +168,7 @@ class DomainNet(FileBenchmark):
             if name not in _DOMAINS:
                 message = f"data.domains: there is no {name!r}, expected of {', '.join(_DOMAINS)}"
                 raise ConfigurationError(message)
+        _refuse_unknown_lists(expected or {})
         both = set(self.domains) & set(self.ood_domains)
         if both or not domains or len(set(domains)) < len(domains):
             message = (
@@ -308,6 +309,14 @@ class DomainNet(FileBenchmark):
     def _is_there(root: Path, domain: str) -> bool:
         lists = (_list_path(root, domain, half) for half in _HALVES)
         return (root / domain).is_dir() and all(path.is_file() for path in lists)
+
+
+def _refuse_unknown_lists(expected: dict[str, int]) -> None:
+    known = {f"{domain}_{half}" for domain in _DOMAINS for half in _HALVES}
+    for name in expected:
+        if name not in known:
+            message = f"data.expected names a list {name!r}, expected names such as 'real_train'"
+            raise ConfigurationError(message)
 
 
 def _images(domain: str, half: str) -> int:

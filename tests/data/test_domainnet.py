@@ -163,6 +163,11 @@ def test_domains_that_make_no_sense_are_refused(settings: dict[str, Any]) -> Non
         DomainNet("nowhere", **settings)
 
 
+def test_a_list_that_does_not_exist_is_not_expected() -> None:
+    with pytest.raises(ConfigurationError, match="names a list 'real_trian'"):
+        DomainNet("nowhere", expected={"real_trian": 3})
+
+
 def test_a_domain_left_out_is_not_measured(settings: dict[str, Any]) -> None:
     data = DomainNet(**settings, ood_domains=["sketch"])
     with pytest.raises(ConfigurationError, match=r"'clipart' is not among .*: real, sketch"):
