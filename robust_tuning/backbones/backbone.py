@@ -62,7 +62,7 @@ class Backbone(nn.Module):
             at their own with `perturb="native"`.
         """
         if images.dtype == torch.uint8:
-            images = images.float() / 255
+            images = images.float().div_(255)
         return self.resize(images) if self.perturb == "input" else images
 
     def forward(self, images: Tensor) -> Tensor:
