@@ -263,7 +263,7 @@ class DomainNet(FileBenchmark):
         expected = self.expected
         if expected is not None and f"{domain}_test" not in expected:
             expected = {f"{domain}_{half}": _images(domain, half) for half in _HALVES}
-        return DomainNet(
+        return type(self)(
             self.root,
             domains=[domain],
             source=self.source,
