@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import Dataset
 
+from robust_tuning.data.augmentation import AugmentedExamples, make_augmentation
 from robust_tuning.data.examples import TensorExamples
 from robust_tuning.data.loader import BatchLoader, EpochOrder, ResumableLoader
 from robust_tuning.errors import DataError
@@ -139,3 +140,22 @@ def test_bad_data_is_reported_in_one_line_also_from_a_worker(
     batches = kind(Broken(), batch_size=1, num_workers=workers, **settings)
     with pytest.raises(DataError, match=r"^cat-\d.jpg cannot be decoded; replace it$"):
         next(iter(batches))
+
+
+def test_a_resumed_epoch_continues_with_the_same_variations() -> None:
+    def made() -> ResumableLoader:
+        images = torch.randint(
+            0, 256, (11, 3, 8, 8), dtype=torch.uint8, generator=torch.manual_seed(0)
+        )
+        examples = TensorExamples(images, torch.arange(11) % 2, torch.arange(11))
+        augment = make_augmentation("crop_flip", (6, 6))
+        return ResumableLoader(AugmentedExamples(examples, augment, 3), 3, seed=0)
+
+    uninterrupted, resumed = made(), made()
+    for batches in (uninterrupted, resumed):
+        batches.sampler.set_epoch(2)  # type: ignore[attr-defined]  # as Lightning does
+    whole = list(uninterrupted)
+    resumed.load_state_dict({"epoch": 2, "batches": 2})
+    rest = list(resumed)
+    assert len(rest) == 2
+    assert all(torch.equal(a.images, b.images) for a, b in zip(whole[2:], rest, strict=True))
