@@ -1,15 +1,19 @@
 """Adversarial attacks, and the engine that runs them; they know nothing of training."""
 
+from robust_tuning.attacks.adversary import Adversary
 from robust_tuning.attacks.base import Attack, AttackState
+from robust_tuning.attacks.diagnostics import Diagnostics
 from robust_tuning.attacks.engine import evaluate
-from robust_tuning.attacks.outcomes import Diagnostics, Outcomes, Progress
+from robust_tuning.attacks.outcomes import Audit, Outcomes, Progress
 from robust_tuning.attacks.pgd import PGD
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 
 __all__ = [
     "PGD",
+    "Adversary",
     "Attack",
     "AttackState",
+    "Audit",
     "Diagnostics",
     "Outcomes",
     "Progress",
