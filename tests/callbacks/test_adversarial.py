@@ -58,7 +58,7 @@ def test_points_carry_the_attack_its_cost_and_its_diagnostics(tmp_path: Path) ->
     assert point.attack is not None
     assert point.attack.class_path == "robust_tuning.attacks.pgd.PGD"
     assert list(point.robust_accuracy) == ["linf-2/255", "linf-8/255"]
-    assert point.diagnostics["linf-8/255"]["attacked"] == correct
+    assert point.diagnostics["linf-2/255"]["attacked"] == correct
     # Clean pass twice over the first batch; every attacked example takes at least one pass.
     assert point.cost.forward >= 60 + 2 * correct
     assert 2 * correct <= point.cost.backward <= 2 * correct * 16
