@@ -1,7 +1,9 @@
 """Adversarial attacks, and the engine that runs them; they know nothing of training."""
 
 from robust_tuning.attacks.adversary import Adversary
+from robust_tuning.attacks.apgd import APGD
 from robust_tuning.attacks.base import Attack, AttackState
+from robust_tuning.attacks.cascade import Cascade
 from robust_tuning.attacks.diagnostics import Diagnostics
 from robust_tuning.attacks.engine import evaluate
 from robust_tuning.attacks.outcomes import Audit, Outcomes, Progress
@@ -9,11 +11,13 @@ from robust_tuning.attacks.pgd import PGD
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 
 __all__ = [
+    "APGD",
     "PGD",
     "Adversary",
     "Attack",
     "AttackState",
     "Audit",
+    "Cascade",
     "Diagnostics",
     "Outcomes",
     "Progress",
