@@ -44,7 +44,7 @@ class APGDState(AttackState):
         step_size: `(B,)`.
         rises: How many iterates since the last checkpoint have raised the loss `(B,)`.
         checked_loss: The largest loss at the last checkpoint `(B,)`.
-        reduced: Whether the step size was halved at the last checkpoint, or there was none `(B,)`.
+        reduced: Whether the step size was halved at the last checkpoint `(B,)`.
     """
 
     targets: Tensor
@@ -172,7 +172,7 @@ class APGD(Attack):
             step_size=zeros + 2 * self.threat.eps,
             rises=torch.zeros_like(targets.labels),
             checked_loss=zeros - torch.inf,
-            reduced=torch.ones_like(common.broken),
+            reduced=common.broken,
         )
 
     def step(self, model: Oracle, state: AttackState) -> APGDState:

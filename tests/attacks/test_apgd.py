@@ -91,15 +91,20 @@ def test_starts_lie_on_the_surface_and_differ_between_examples_and_seeds(norm: N
     assert not torch.allclose(one, other)
 
 
+class Peak(nn.Module):
+    """The loss is largest where the first pixel has a certain value; the answer is always right."""
+
+    def __init__(self, top: float) -> None:
+        super().__init__()
+        self.top = top
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        away = (pictures[:, 0, 0, 0] - self.top).abs()
+        return torch.stack([1 + away, 0 * away], dim=1)
+
+
 def test_steps_reckoned_by_hand() -> None:
-    class Peak(nn.Module):
-        """The loss is largest where the first pixel is 0.56; the answer is always right."""
-
-        def forward(self, pictures: Tensor) -> Tensor:
-            away = (pictures[:, 0, 0, 0] - 0.56).abs()
-            return torch.stack([1 + away, 0 * away], dim=1)
-
-    net, pictures, labels = Peak(), grey([0.5]), torch.tensor([0])
+    net, pictures, labels = Peak(0.56), grey([0.5]), torch.tensor([0])
     attack = APGD(eps=0.2, steps=10)
     assert checkpoints(10, 0.75) == (-1, -1, 1, 0, 0, 0, 0, 0, 0, 0, 0)
     state = started(attack, net, pictures, labels)
@@ -113,6 +118,18 @@ def test_steps_reckoned_by_hand() -> None:
     assert path == pytest.approx([0.7, 0.5, 0.6, 0.4, 0.45, 0.5625])
     assert float(state.step_size) == pytest.approx(0.2)
     assert float(state.adversarial[0, 1, 0, 0]) == pytest.approx(0.3)  # no gradient, no step
+
+
+def test_an_iterate_that_is_only_as_good_is_not_the_best() -> None:
+    net, pictures, labels = Peak(0.5), grey([0.5]), torch.tensor([0])
+    attack = APGD(eps=0.25, steps=10)
+    state = started(attack, net, pictures, labels)
+    state.adversarial = pictures - 0.25
+    for _ in range(2):
+        seen = state.adversarial
+        state = attack.step(Oracle(net), state)
+    assert float(seen[0, 0, 0, 0]) == 0.75
+    assert float(state.best[0, 0, 0, 0]) == 0.25
 
 
 def test_checkpoints_are_those_of_the_paper_and_never_skip_the_window() -> None:
