@@ -6,12 +6,15 @@ from robust_tuning.attacks.base import Attack, AttackState
 from robust_tuning.attacks.cascade import Cascade
 from robust_tuning.attacks.diagnostics import Diagnostics
 from robust_tuning.attacks.engine import evaluate
+from robust_tuning.attacks.fab import FAB
 from robust_tuning.attacks.outcomes import Audit, Outcomes, Progress
 from robust_tuning.attacks.pgd import PGD
+from robust_tuning.attacks.square import Square
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 
 __all__ = [
     "APGD",
+    "FAB",
     "PGD",
     "Adversary",
     "Attack",
@@ -21,6 +24,7 @@ __all__ = [
     "Diagnostics",
     "Outcomes",
     "Progress",
+    "Square",
     "ThreatModel",
     "evaluate",
     "parse_fraction",
