@@ -46,16 +46,15 @@ def to_hyperplane(points: Tensor, normals: Tensor, heights: Tensor, norm: Norm) 
     against = -torch.where(heights < 0, -1.0, 1.0)[:, None] * normals.sign()
 
     room = torch.where(against > 0, _BOUNDS.high - points, points - _BOUNDS.low).clamp_min(0)
-    room = torch.where(weights > 0, room, 0)
     speeds = (weights > 0).to(weights) if norm == "linf" else weights
     corners = torch.where(weights > 0, room / speeds, 0)
     times = _arrival(corners, weights * speeds, weights * room, distance)
-    # Never faster than the room allows, also where `inf * 0` would say nothing.
+    # By comparison rather than as a minimum, since `inf * 0` would say nothing.
     return against * torch.where(times[:, None] >= corners, room, times[:, None] * speeds)
 
 
 def _arrival(corners: Tensor, rates: Tensor, covered: Tensor, distance: Tensor) -> Tensor:
-    """When the distance has been covered `(B,)`; infinite where it is too long.
+    """When the distance has been covered `(B,)`; after the last corner where it is too long.
 
     Args:
         corners: When each pixel stops `(B, N)`.
@@ -64,17 +63,13 @@ def _arrival(corners: Tensor, rates: Tensor, covered: Tensor, distance: Tensor) 
         distance: What all have to cover together `(B,)`.
     """
     stops, order = corners.sort(1)
-    stopped = covered.gather(1, order).cumsum(1)
-    ordered = rates.gather(1, order)
+    # What those cover that have stopped before each corner.
+    before = covered.gather(1, order).cumsum(1)
+    before = torch.nn.functional.pad(before, (1, 0))[:, :-1]
     # Of those that still move, summed from the last one: what remains is not lost in rounding.
-    moving = ordered.flip(1).cumsum(1).flip(1)
-    before = torch.nn.functional.pad(stopped, (1, 0))[:, :-1]
-    # At each corner, the pixel that stops there included on either side.
+    moving = rates.gather(1, order).flip(1).cumsum(1).flip(1)
     reached = before + moving * stops
-    corner = (reached < distance[:, None]).sum(1, keepdim=True)
-    inside = corner.clamp_max(corners.shape[1] - 1)
+    corner = (reached < distance[:, None]).sum(1, keepdim=True).clamp_max(corners.shape[1] - 1)
     # A normal of zero covers nothing, and no distance is covered at once.
-    rate = moving.gather(1, inside).squeeze(1).clamp_min(torch.finfo(moving.dtype).tiny)
-    time = (distance - before.gather(1, inside).squeeze(1)) / rate
-    too_far = (corner >= corners.shape[1]).squeeze(1)
-    return torch.where(too_far, torch.inf, time.clamp_min(0))
+    rate = moving.gather(1, corner).squeeze(1).clamp_min(torch.finfo(moving.dtype).tiny)
+    return ((distance - before.gather(1, corner).squeeze(1)) / rate).clamp_min(0)

@@ -252,6 +252,19 @@ def test_gradients_that_say_nothing_are_noted_and_harmless() -> None:
     assert all(verdict.all() for verdict in outcomes.robust.values())
 
 
+def test_one_pixel_without_a_finite_gradient_does_not_stop_the_others() -> None:
+    class Spiked(nn.Module):
+        def forward(self, pictures: Tensor) -> Tensor:
+            spike = (pictures[:, 1, 1, 1] - pictures[:, 1, 1, 1].detach()).sqrt()
+            return torch.stack([0 * spike.detach(), pictures[:, 0, 0, 0] - 0.5 + spike], dim=1)
+
+    outcomes = evaluate(Spiked(), batches(grey([0.46]), torch.tensor([0])), FAB(eps=0.05, steps=3))
+    (verdicts,) = outcomes.robust.values()
+    (diagnostics,) = outcomes.diagnostics.values()
+    assert not verdicts.any()
+    assert diagnostics.bad_gradients == 1
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
