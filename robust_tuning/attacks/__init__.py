@@ -2,6 +2,7 @@
 
 from robust_tuning.attacks.adversary import Adversary
 from robust_tuning.attacks.apgd import APGD
+from robust_tuning.attacks.autoattack import AutoAttack
 from robust_tuning.attacks.base import Attack, AttackState
 from robust_tuning.attacks.cascade import Cascade
 from robust_tuning.attacks.diagnostics import Diagnostics
@@ -11,6 +12,7 @@ from robust_tuning.attacks.outcomes import Audit, Outcomes, Progress
 from robust_tuning.attacks.pgd import PGD
 from robust_tuning.attacks.square import Square
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
+from robust_tuning.attacks.triage import Triage
 
 __all__ = [
     "APGD",
@@ -20,12 +22,14 @@ __all__ = [
     "Attack",
     "AttackState",
     "Audit",
+    "AutoAttack",
     "Cascade",
     "Diagnostics",
     "Outcomes",
     "Progress",
     "Square",
     "ThreatModel",
+    "Triage",
     "evaluate",
     "parse_fraction",
 ]

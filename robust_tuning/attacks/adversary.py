@@ -73,8 +73,15 @@ class Adversary(ABC):
     seed: int
 
     @abstractmethod
-    def stages(self) -> tuple[Stage, ...]:
-        """What is done, in order."""
+    def stages(self, num_classes: int) -> tuple[Stage, ...]:
+        """What is done, in order.
+
+        Args:
+            num_classes: Of the model under attack.
+
+        Raises:
+            ConfigurationError: If something in it needs more classes.
+        """
 
     def at(self, eps: float | str) -> Self:
         """The same adversary with another radius."""

@@ -86,7 +86,7 @@ class Attack(Adversary):
 
     """
 
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self, num_classes: int) -> tuple[Stage, ...]:  # noqa: ARG002  the same for all
         """The attack itself."""
         return (Stage(self),)
 

@@ -32,12 +32,23 @@ class Campaign:
         self.audit: Audit | None = None
         self._model = model
         self._slots = slots
-        self._stages = adversary.stages() if adversary.threat.eps else ()
+        self._stages: tuple[Stage, ...] = ()
+        self._streams = streams
         self._clean_margin = np.zeros(0)
         self.indices = np.zeros(0, dtype=np.int64)
-        self._first = self._pool(0) if streams and self._stages else None
+        self._first: Pool | None = None
         self._audited: NDArray[np.int64] | None = None
         self._left_alone = 0
+
+    def begin(self, num_classes: int) -> None:
+        """Decide on the stages, once the number of classes is known.
+
+        Raises:
+            ConfigurationError: If an attack needs more classes.
+        """
+        if self.adversary.threat.eps:
+            self._stages = self.adversary.stages(num_classes)
+            self._first = self._pool(0) if self._streams else None
 
     @property
     def keeps_examples(self) -> bool:

@@ -41,6 +41,6 @@ class Cascade(Adversary):
             raise ConfigurationError(message)
         self.threat = self._attacks[0].threat
 
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self, num_classes: int) -> tuple[Stage, ...]:  # noqa: ARG002  the same for all
         """Each attack, on all survivors."""
         return tuple(Stage(attack) for attack in self._attacks)

@@ -160,6 +160,8 @@ class _Evaluation:
         if not self.count:
             # Once per evaluation: a second pass over the first batch exposes randomness.
             self.random_model = not torch.equal(logits, self.oracle.logits(images))
+            for campaign in self.campaigns:
+                campaign.begin(logits.shape[1])
         correct = ~misclassified(logits, labels)
         positions = torch.arange(self.count, self.count + len(labels))
         indices = batch.indices.cpu()

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def test_each_norm_has_a_ladder_in_the_order_of_the_radii() -> None:
 @pytest.mark.parametrize("inherit", [False, True])
 def test_robustness_never_grows_with_the_radius(inherit: bool) -> None:
     robust = list(run(inherit=inherit).robust.values())
-    for small, large in zip(robust, robust[1:], strict=False):
+    for small, large in pairwise(robust):
         assert (large <= small).all()
         assert large.sum() < small.sum()
 
