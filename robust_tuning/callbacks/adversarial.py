@@ -82,6 +82,11 @@ class AdversarialEvaluation(ScheduledEvaluation):
         for threat, diagnostics in outcomes.diagnostics.items():
             for warning in diagnostics.warnings():
                 log.warning("step %d, %s: %s", trainer.global_step, threat, warning)
+        for threat, audit in outcomes.audits.items():
+            points = 100 * audit.overstated_at_most() / n
+            message = "step %d, %s: at most %.1f points overstated at 95 %% (%d of %d audited)"
+            place = (trainer.global_step, threat, points)
+            log.info(message, *place, audit.sampled, audit.left_alone)
         return Measurement(
             split=split,
             outcomes=ExampleOutcomes(
@@ -120,7 +125,10 @@ def _at_radii(attack: Adversary, radii: Sequence[float | str] | None) -> list[Ad
 
 
 def _counts(outcomes: Outcomes) -> dict[str, dict[str, int]]:
-    return {
+    counts = {
         threat: {name: int(value) for name, value in asdict(diagnostics).items()}
         for threat, diagnostics in outcomes.diagnostics.items()
     }
+    for threat, audit in outcomes.audits.items():
+        counts[threat] |= {f"audit_{name}": value for name, value in asdict(audit).items()}
+    return counts
