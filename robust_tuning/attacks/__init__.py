@@ -1,19 +1,35 @@
 """Adversarial attacks, and the engine that runs them; they know nothing of training."""
 
+from robust_tuning.attacks.adversary import Adversary
+from robust_tuning.attacks.apgd import APGD
+from robust_tuning.attacks.autoattack import AutoAttack
 from robust_tuning.attacks.base import Attack, AttackState
+from robust_tuning.attacks.cascade import Cascade
+from robust_tuning.attacks.diagnostics import Diagnostics
 from robust_tuning.attacks.engine import evaluate
-from robust_tuning.attacks.outcomes import Diagnostics, Outcomes, Progress
+from robust_tuning.attacks.fab import FAB
+from robust_tuning.attacks.outcomes import Audit, Outcomes, Progress
 from robust_tuning.attacks.pgd import PGD
+from robust_tuning.attacks.square import Square
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
+from robust_tuning.attacks.triage import Triage
 
 __all__ = [
+    "APGD",
+    "FAB",
     "PGD",
+    "Adversary",
     "Attack",
     "AttackState",
+    "Audit",
+    "AutoAttack",
+    "Cascade",
     "Diagnostics",
     "Outcomes",
     "Progress",
+    "Square",
     "ThreatModel",
+    "Triage",
     "evaluate",
     "parse_fraction",
 ]

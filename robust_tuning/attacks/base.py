@@ -1,7 +1,6 @@
 """What an attack is: immutable settings, and a pure state per example."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from abc import abstractmethod
 from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
 from typing import Self
@@ -9,9 +8,28 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from robust_tuning.attacks.threat import ThreatModel
+from robust_tuning.attacks.adversary import Adversary, Stage
+from robust_tuning.attacks.oracle import Oracle
 
-Model = Callable[[Tensor], Tensor]
+
+@dataclass(frozen=True)
+class Targets:
+    """Correctly classified examples that an attack begins with.
+
+    Attributes:
+        images: `(B, C, H, W)` in [0, 1].
+        labels: `(B,)` int64.
+        logits: What the model says of the images `(B, K)`.
+        keys: One seed per example `(B,)` int64, see `Attack.example_key`.
+    """
+
+    images: Tensor
+    labels: Tensor
+    logits: Tensor
+    keys: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
 @dataclass
@@ -21,20 +39,24 @@ class AttackState:
     Attributes:
         images: The originals `(B, C, H, W)`, in [0, 1].
         labels: `(B,)` int64.
+        keys: Seeds `(B,)` int64.
         adversarial: The iterate that the next forward pass will judge, or that broke the model.
-        steps: Gradient steps taken `(B,)`.
+        steps: Steps taken `(B,)`.
         broken: Whether a forward pass of the model misclassified `adversarial` `(B,)`.
         spent: Whether the budget is used up `(B,)`.
-        zero_gradient: Whether every gradient so far was exactly zero `(B,)`.
+        margin: The smallest lead of the label over the other classes seen so far `(B,)`.
+        zero_gradient: Whether every gradient so far was exactly zero `(B,)`; false without one.
         bad_gradient: Whether any gradient was not finite `(B,)`.
     """
 
     images: Tensor
     labels: Tensor
+    keys: Tensor
     adversarial: Tensor
     steps: Tensor
     broken: Tensor
     spent: Tensor
+    margin: Tensor
     zero_gradient: Tensor
     bad_gradient: Tensor
 
@@ -56,39 +78,73 @@ class AttackState:
         )
 
 
-class Attack(ABC):
-    """A vectorised state machine over examples.
+class Attack(Adversary):
+    """A vectorised state machine over examples; alone, an adversary with a single stage.
 
     An attack holds settings and a seed, never a model or an example. What happens to an example
     depends on its images, its label, its key and the model; not on its neighbours in a batch.
 
-    Attributes:
-        threat: What the adversary may do.
-        seed: Where all randomness comes from.
     """
 
-    threat: ThreatModel
-    seed: int
+    def stages(self, num_classes: int) -> tuple[Stage, ...]:  # noqa: ARG002  the same for all
+        """The attack itself."""
+        return (Stage(self),)
 
     @abstractmethod
-    def start(self, images: Tensor, labels: Tensor, keys: list[int]) -> AttackState:
-        """Begin.
-
-        Args:
-            images: `(B, C, H, W)` in [0, 1], correctly classified.
-            labels: `(B,)` int64.
-            keys: One seed per example, see `example_key`.
-        """
+    def start(self, targets: Targets) -> AttackState:
+        """Begin; no pass of the model is needed."""
 
     @abstractmethod
-    def step(self, model: Model, state: AttackState) -> AttackState:
-        """Judge every row's iterate by one forward pass of `model`; move on those not broken.
+    def step(self, model: Oracle, state: AttackState) -> AttackState:
+        """Judge every row's iterate by the model; move on those not broken.
 
-        Takes exactly one forward and at most one backward pass. Rows that are broken or spent
-        afterwards keep their `adversarial`.
+        Takes the same number of passes for every row. Rows that are broken or spent afterwards
+        keep their `adversarial`. A new state is returned; the given one is not changed.
         """
 
     def example_key(self, index: int, stage: int = 0, restart: int = 0) -> int:
         """The seed of one example's random stream: the same in any batch, order or process."""
         text = f"{self.seed}:{index}:{stage}:{restart}".encode()
         return int.from_bytes(blake2b(text, digest_size=8).digest(), "little") >> 1
+
+
+def margins(logits: Tensor, labels: Tensor) -> Tensor:
+    """By how much the label leads over the best other class `(B,)`.
+
+    Negative where another class leads; an answer that is no number has no lead at all.
+
+    Args:
+        logits: `(B, K)`.
+        labels: `(B,)`.
+    """
+    own = logits.gather(1, labels[:, None]).squeeze(1)
+    others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
+    return (own - others).nan_to_num(nan=-torch.inf)
+
+
+def misclassified(logits: Tensor, labels: Tensor) -> Tensor:
+    """Whether a row's answer is wrong `(B,)`: another class, or no number at all."""
+    # What is not a number is no right answer, wherever argmax puts it.
+    return (logits.argmax(1) != labels) | logits.isnan().any(1)
+
+
+def initial(targets: Targets, adversarial: Tensor) -> AttackState:
+    """The common part of a state at the beginning.
+
+    Args:
+        targets: The examples.
+        adversarial: Where to begin.
+    """
+    no = torch.zeros_like(targets.labels, dtype=torch.bool)
+    return AttackState(
+        images=targets.images,
+        labels=targets.labels,
+        keys=targets.keys,
+        adversarial=adversarial,
+        steps=torch.zeros_like(targets.labels),
+        broken=no,
+        spent=no,
+        margin=margins(targets.logits, targets.labels),
+        zero_gradient=~no,
+        bad_gradient=no,
+    )

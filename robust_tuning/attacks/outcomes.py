@@ -1,48 +1,42 @@
 """What an evaluation found, per example."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from robust_tuning.attacks.diagnostics import Diagnostics
+
 
 @dataclass(frozen=True)
-class Diagnostics:
-    """Signs that a robust accuracy may be higher than the truth.
+class Audit:
+    """What was found among examples that a shortcut had taken for robust.
 
     Attributes:
-        attacked: Examples that the attack worked on.
-        zero_gradients: How many of them only ever had a gradient of exactly zero.
-        bad_gradients: How many had a gradient that is not finite.
-        random_model: Whether two passes over the same images gave different logits.
+        left_alone: Examples taken for robust without the full attack, the sample included.
+        sampled: How many of them, chosen at random, were attacked all the same.
+        broken: How many of those fell; they do not count as robust.
     """
 
-    attacked: int
-    zero_gradients: int
-    bad_gradients: int
-    random_model: bool
+    left_alone: int
+    sampled: int
+    broken: int
 
-    def warnings(self) -> list[str]:
-        """The bad signs in words; empty where there are none."""
-        found = []
-        if self.zero_gradients:
-            share = self.zero_gradients / self.attacked
-            found.append(
-                f"the gradients of {share:.0%} of the attacked examples are zero throughout: the "
-                "loss is saturated or not differentiable, this robust accuracy is not to be trusted"
-            )
-        if self.bad_gradients:
-            share = self.bad_gradients / self.attacked
-            found.append(
-                f"{share:.0%} of the attacked examples had gradients that are not finite: the "
-                "attack was hampered, this robust accuracy is not to be trusted"
-            )
-        if self.random_model:
-            found.append(
-                "two passes over the same images gave different logits: the model is random in "
-                "evaluation mode, which hides adversarial examples"
-            )
-        return found
+    def overstated_at_most(self, confidence: float = 0.95) -> int:
+        """How many examples may be called robust wrongly, at most, at a confidence.
+
+        The upper Clopper-Pearson limit of the share that falls, of those not sampled.
+        """
+        unseen = self.left_alone - self.sampled
+        if not unseen or not self.sampled:
+            return unseen
+        if self.broken == self.sampled:
+            return unseen
+        from scipy.stats import beta  # slow to import
+
+        upper = float(beta.ppf(confidence, self.broken + 1, self.sampled - self.broken))
+        return min(unseen, math.ceil(upper * unseen))
 
 
 @dataclass(frozen=True)
@@ -56,6 +50,7 @@ class Outcomes:
         robust: By threat, whether it is and the attack failed `(n,)` bool.
         steps: By threat, gradient steps spent on the example `(n,)` int64.
         diagnostics: By threat.
+        audits: By threat, where examples were taken for robust by a shortcut.
         forward: Forward passes, in examples.
         backward: Backward passes, in examples.
         seconds: Wall time.
@@ -67,6 +62,7 @@ class Outcomes:
     robust: dict[str, NDArray[np.bool_]]
     steps: dict[str, NDArray[np.int64]]
     diagnostics: dict[str, Diagnostics]
+    audits: dict[str, Audit]
     forward: int
     backward: int
     seconds: float

@@ -1,12 +1,21 @@
 """Projected gradient descent."""
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812  the field's name for it
 from torch import Tensor
 
-from robust_tuning.attacks.base import Attack, AttackState, Model
+from robust_tuning.attacks.base import (
+    Attack,
+    AttackState,
+    Targets,
+    initial,
+    margins,
+    misclassified,
+)
+from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.types import Norm
@@ -68,43 +77,32 @@ class PGD(Attack):
             raise ConfigurationError(message)
         self._step_length = given
 
-    def start(self, images: Tensor, labels: Tensor, keys: list[int]) -> AttackState:
+    def start(self, targets: Targets) -> AttackState:
         """Draw the starting points."""
-        adversarial = self.threat.project(images + self._noise(images, keys), images)
-        no = torch.zeros(len(labels), dtype=torch.bool, device=images.device)
-        return AttackState(
-            images=images,
-            labels=labels,
-            adversarial=adversarial,
-            steps=torch.zeros_like(labels),
-            broken=no,
-            spent=no,
-            zero_gradient=~no,
-            bad_gradient=no,
-        )
+        offsets = self._noise(targets)
+        return initial(targets, self.threat.project(targets.images + offsets, targets.images))
 
-    def step(self, model: Model, state: AttackState) -> AttackState:
+    def step(self, model: Oracle, state: AttackState) -> AttackState:
         """Judge the iterates; take a step where the budget allows."""
-        candidates = state.adversarial.detach().requires_grad_()
-        logits = model(candidates)
-        loss = F.cross_entropy(logits, state.labels, reduction="sum")
-        (gradients,) = torch.autograd.grad(loss, candidates)
+        seen = model.gradient(
+            state.adversarial,
+            lambda logits: F.cross_entropy(logits, state.labels, reduction="none"),
+        )
         spent = state.steps >= self.steps
-        # An output that is not a number is no right answer, wherever argmax puts it.
-        wrong = (logits.argmax(1) != state.labels) | logits.isnan().any(1)
+        wrong = misclassified(seen.logits, state.labels)
         broken = wrong if self.select == "any" else wrong & spent
         moving = ~(broken | spent)
-        moved = self._ascend(candidates.detach(), gradients, state.images)
-        finite = gradients.flatten(1).isfinite().all(1)
-        return AttackState(
-            images=state.images,
-            labels=state.labels,
+        moved = self._ascend(state.adversarial, seen.images, state.images)
+        flat = seen.images.flatten(1)
+        return replace(
+            state,
             adversarial=torch.where(moving.view(-1, 1, 1, 1), moved, state.adversarial),
             steps=state.steps + moving,
             broken=broken,
             spent=spent,
-            zero_gradient=state.zero_gradient & (gradients.flatten(1) == 0).all(1),
-            bad_gradient=state.bad_gradient | ~finite,
+            margin=torch.minimum(state.margin, margins(seen.logits, state.labels)),
+            zero_gradient=state.zero_gradient & (flat == 0).all(1),
+            bad_gradient=state.bad_gradient | ~flat.isfinite().all(1),
         )
 
     def _ascend(self, candidates: Tensor, gradients: Tensor, images: Tensor) -> Tensor:
@@ -112,11 +110,12 @@ class PGD(Attack):
         direction = self.threat.steepest(gradients.nan_to_num(0.0, 0.0, 0.0))
         return self.threat.project(candidates + self._step_length * direction, images)
 
-    def _noise(self, images: Tensor, keys: list[int]) -> Tensor:
+    def _noise(self, targets: Targets) -> Tensor:
         if not self.random_start:
-            return torch.zeros_like(images)
-        shape = images.shape[1:]
+            return torch.zeros_like(targets.images)
+        shape = targets.images.shape[1:]
         noise = [
-            self.threat.random_point(torch.Generator().manual_seed(key), shape) for key in keys
+            self.threat.random_point(torch.Generator().manual_seed(key), shape)
+            for key in targets.keys.tolist()
         ]
-        return torch.stack(noise).to(images)
+        return torch.stack(noise).to(targets.images)

@@ -9,14 +9,14 @@ from hashlib import sha256
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
-from robust_tuning.attacks import PGD, Attack, Outcomes, evaluate
+from robust_tuning.attacks import PGD, Adversary, Outcomes, evaluate
 from robust_tuning.callbacks.evaluation import ScheduledEvaluation, prepared
 from robust_tuning.callbacks.measurement import Measurement
 from robust_tuning.callbacks.progress import evaluation_bar
 from robust_tuning.callbacks.schedule import Schedule
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.frontier import AttackIdentity, Cost, ExampleOutcomes
-from robust_tuning.plugins import from_spec, spec_of
+from robust_tuning.plugins import spec_of
 from robust_tuning.tuner import RobustTuner
 from robust_tuning.types import Batch, Split
 
@@ -36,6 +36,7 @@ class AdversarialEvaluation(ScheduledEvaluation):
         split: Where the examples come from during `fit`.
         n: How many examples, always the same ones; None takes the whole split.
         batch_size: Examples attacked at a time; it changes the speed, not the result.
+        inherit: Take who survives a larger radius for robust at the smaller ones; see `evaluate`.
 
     Raises:
         ConfigurationError: If an argument is out of range.
@@ -44,12 +45,13 @@ class AdversarialEvaluation(ScheduledEvaluation):
     def __init__(
         self,
         *,
-        attack: Attack | None = None,
+        attack: Adversary | None = None,
         eps: Sequence[float | str] | None = None,
         schedule: Schedule = Schedule(preset="epoch"),  # noqa: B008  frozen
         split: Split = "validation",
         n: int | None = None,
         batch_size: int = 64,
+        inherit: bool = False,
     ) -> None:
         super().__init__(schedule=schedule, split=split, n=n)
         if batch_size < 1:
@@ -58,6 +60,7 @@ class AdversarialEvaluation(ScheduledEvaluation):
         self.attack = PGD() if attack is None else attack
         self.eps = eps
         self.batch_size = batch_size
+        self.inherit = inherit
         self.attacks = _at_radii(self.attack, eps)
 
     def measure(
@@ -72,49 +75,60 @@ class AdversarialEvaluation(ScheduledEvaluation):
                 prepared(tuner, examples),
                 self.attacks,
                 batch_size=self.batch_size,
+                inherit=self.inherit,
                 total=n,
                 on_progress=bar.update if bar else None,
             )
         for threat, diagnostics in outcomes.diagnostics.items():
             for warning in diagnostics.warnings():
                 log.warning("step %d, %s: %s", trainer.global_step, threat, warning)
+        for threat, audit in outcomes.audits.items():
+            points = 100 * audit.overstated_at_most() / n
+            message = "step %d, %s: at most %.1f points overstated at 95 %% (%d of %d audited)"
+            place = (trainer.global_step, threat, points)
+            log.info(message, *place, audit.sampled, audit.left_alone)
         return Measurement(
             split=split,
             outcomes=ExampleOutcomes(
                 outcomes.indices, outcomes.labels, outcomes.clean_correct, outcomes.robust
             ),
-            attack=identify(self.attack, tuner.backbone.perturb),
+            attack=identify(self.attack, tuner.backbone.perturb, inherit=self.inherit),
             cost=Cost(outcomes.seconds, outcomes.forward, outcomes.backward),
             diagnostics=_counts(outcomes),
         )
 
 
-def identify(attack: Attack, perturb: str) -> AttackIdentity:
+def identify(attack: Adversary, perturb: str, *, inherit: bool = False) -> AttackIdentity:
     """Name an attack and everything but its radius that decides a robust accuracy.
 
     Args:
         attack: The attack; its radius is in the key of each robust accuracy already.
         perturb: Where perturbations live.
+        inherit: Whether robust verdicts were taken over from larger radii.
     """
     spec = spec_of(attack)
     settings = {key: value for key, value in spec["init_args"].items() if key != "eps"}
     settings["perturb"] = perturb
+    if inherit:
+        settings["inherit"] = True
     text = json.dumps([spec["class_path"], settings], sort_keys=True)
     return AttackIdentity(spec["class_path"], settings, sha256(text.encode()).hexdigest()[:16])
 
 
-def _at_radii(attack: Attack, radii: Sequence[float | str] | None) -> list[Attack]:
+def _at_radii(attack: Adversary, radii: Sequence[float | str] | None) -> list[Adversary]:
     if radii is None:
         return [attack]
     if not radii:
         message = "adversarial.eps is empty, expected radii such as [1/255, 4/255], or null"
         raise ConfigurationError(message)
-    spec = spec_of(attack)
-    return [from_spec({**spec, "init_args": {**spec["init_args"], "eps": eps}}) for eps in radii]
+    return [attack.at(eps) for eps in radii]
 
 
 def _counts(outcomes: Outcomes) -> dict[str, dict[str, int]]:
-    return {
+    counts = {
         threat: {name: int(value) for name, value in asdict(diagnostics).items()}
         for threat, diagnostics in outcomes.diagnostics.items()
     }
+    for threat, audit in outcomes.audits.items():
+        counts[threat] |= {f"audit_{name}": value for name, value in asdict(audit).items()}
+    return counts

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from robust_tuning.attacks import Attack
+from robust_tuning.attacks import Adversary
 from robust_tuning.data import BenchmarkDataModule
 from robust_tuning.objectives import Objective
 from robust_tuning.strategies import Strategy
@@ -18,7 +18,7 @@ BASES: dict[str, type] = {
     "model.objective": Objective,
     "model.optimizer": Optimizer,
     "model.lr_scheduler": LRScheduler,
-    "adversarial.attack": Attack,
+    "adversarial.attack": Adversary,
     "data": BenchmarkDataModule,
 }
 

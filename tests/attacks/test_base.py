@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_tuning.attacks import PGD
+from robust_tuning.attacks.base import Targets, margins, misclassified
 from tests.attacks.toys import images
 
 
@@ -35,7 +36,8 @@ def test_every_key_seeds_a_generator(seed: int, index: int) -> None:
 def test_rows_and_joining_keep_every_field_of_every_example_together() -> None:
     attack = PGD(eps=0.1)
     pictures, labels = images(5), torch.arange(5)
-    state = attack.start(pictures, labels, [attack.example_key(i) for i in range(5)])
+    keys = torch.tensor([attack.example_key(i) for i in range(5)])
+    state = attack.start(Targets(pictures, labels, torch.rand(5, 5), keys))
     state.steps = torch.arange(5) * 10
     state.broken = labels == 2
     first, second = torch.tensor([3, 0]), torch.tensor([4, 1, 2])
@@ -44,3 +46,17 @@ def test_rows_and_joining_keep_every_field_of_every_example_together() -> None:
     order = torch.cat([first, second])
     for field in fields(state):
         assert torch.equal(getattr(joined, field.name), getattr(state, field.name)[order])
+
+
+def test_a_margin_is_the_lead_over_the_best_other_class() -> None:
+    logits = torch.tensor([[3.0, 1.0, 2.5], [3.0, 1.0, 2.5], [0.0, float("nan"), 0.0]])
+    labels = torch.tensor([0, 2, 0])
+    assert margins(logits, labels).tolist() == [0.5, -0.5, -float("inf")]
+    assert misclassified(logits, labels).tolist() == [False, True, True]
+
+
+def test_a_tie_is_decided_as_argmax_decides_it() -> None:
+    logits = torch.tensor([[1.0, 1.0], [1.0, 1.0]])
+    labels = torch.tensor([0, 1])
+    assert misclassified(logits, labels).tolist() == (logits.argmax(1) != labels).tolist()
+    assert margins(logits, labels).tolist() == [0.0, 0.0]

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from robust_tuning.attacks import PGD, Attack, evaluate
-from robust_tuning.attacks.base import AttackState
+from robust_tuning.attacks.base import AttackState, Targets
+from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.types import Norm
 from tests.attacks.toys import (
@@ -27,7 +28,8 @@ RADIUS = {"linf": 0.02, "l2": 0.2}
 
 
 def started(attack: Attack, pictures: Tensor, labels: Tensor) -> AttackState:
-    return attack.start(pictures, labels, [attack.example_key(i) for i in range(len(labels))])
+    keys = torch.tensor([attack.example_key(i) for i in range(len(labels))])
+    return attack.start(Targets(pictures, labels, torch.zeros(len(labels), 4), keys))
 
 
 def robust(net: nn.Module, pictures: Tensor, labels: Tensor, attack: Attack) -> Tensor:
@@ -53,7 +55,7 @@ def test_every_iterate_is_a_valid_image_in_the_ball(norm: Norm, random_start: bo
         assert furthest <= RADIUS[norm] + 1e-6
         assert state.adversarial.min() >= 0
         assert state.adversarial.max() <= 1
-        state = attack.step(net, state)
+        state = attack.step(Oracle(net), state)
     assert state.spent[~state.broken].all()
     assert furthest > 0.9 * RADIUS[norm]
 
@@ -231,10 +233,10 @@ def test_rows_that_are_broken_or_spent_keep_their_iterate() -> None:
     pictures, labels = grey([0.49, 0.2]), torch.zeros(2, dtype=torch.int64)
     attack = PGD(eps=0.1, steps=2, step_size=0.02, random_start=False)
     state = started(attack, pictures, labels)
-    state = attack.step(net, attack.step(net, state))
+    state = attack.step(Oracle(net), attack.step(Oracle(net), state))
     assert state.broken.tolist() == [True, False]
     assert net(state.adversarial).argmax(1).tolist() == [1, 0]
-    final = attack.step(net, state)
+    final = attack.step(Oracle(net), state)
     assert final.spent.tolist()[1]
     assert torch.equal(final.adversarial, state.adversarial)
 
@@ -244,7 +246,7 @@ def test_the_state_that_was_given_is_not_changed() -> None:
     attack = PGD(eps=0.1)
     state = started(attack, pictures, labelled(net, pictures))
     before, first = state.adversarial.clone(), pictures.clone()
-    attack.step(net, state)
+    attack.step(Oracle(net), state)
     assert torch.equal(state.adversarial, before)
     assert torch.equal(state.images, first)
     assert not state.adversarial.requires_grad
@@ -272,9 +274,9 @@ def test_the_default_attack_is_the_studys() -> None:
     assert attack.threat.key == "linf-1/255"
     assert (attack.steps, attack.random_start) == (15, True)
     pictures = grey([0.5])
-    state = attack.start(pictures, torch.tensor([0]), [0])
+    state = started(attack, pictures, torch.tensor([0]))
     state.adversarial = pictures
-    moved = attack.step(brightness(), state).adversarial - pictures
+    moved = attack.step(Oracle(brightness()), state).adversarial - pictures
     assert float(moved.abs().max()) == pytest.approx(0.25 / 255)
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from robust_tuning.attacks import PGD
+from robust_tuning.attacks import PGD, Triage
 from robust_tuning.callbacks import AdversarialEvaluation
 from robust_tuning.callbacks.adversarial import identify
 from robust_tuning.errors import ConfigurationError
@@ -58,7 +58,26 @@ def test_points_carry_the_attack_its_cost_and_its_diagnostics(tmp_path: Path) ->
     assert point.attack is not None
     assert point.attack.class_path == "robust_tuning.attacks.pgd.PGD"
     assert list(point.robust_accuracy) == ["linf-2/255", "linf-8/255"]
-    assert point.diagnostics["linf-8/255"]["attacked"] == correct
+    assert point.diagnostics["linf-2/255"]["attacked"] == correct
     # Clean pass twice over the first batch; every attacked example takes at least one pass.
     assert point.cost.forward >= 60 + 2 * correct
     assert 2 * correct <= point.cost.backward <= 2 * correct * 16
+
+
+def test_an_adversary_in_stages_leaves_its_audit_in_the_point(tmp_path: Path) -> None:
+    triage = Triage(eps="2/255", restarts=1)
+    evaluation = AdversarialEvaluation(attack=triage, eps=["1/255", "2/255"], n=30)
+    trainer = make_trainer(tmp_path, evaluation)
+    trainer.validate(make_tuner(), datamodule=make_data(), verbose=False)
+    [point] = read_points(tmp_path)
+    assert point.attack is not None
+    assert point.attack.class_path == "robust_tuning.attacks.triage.Triage"
+    for diagnostics in point.diagnostics.values():
+        left, sampled = diagnostics["audit_left_alone"], diagnostics["audit_sampled"]
+        assert 0 <= diagnostics["audit_broken"] <= sampled <= left
+
+
+def test_inheriting_is_part_of_an_attacks_identity() -> None:
+    one, other = (identify(PGD(), "input", inherit=inherit) for inherit in (False, True))
+    assert one.fingerprint != other.fingerprint
+    assert "inherit" not in one.settings

@@ -2,7 +2,7 @@ import inspect
 
 import pytest
 
-from robust_tuning.attacks import Attack
+from robust_tuning.attacks import Adversary
 from robust_tuning.cli.main import main
 from robust_tuning.cli.plugins import BASES, concrete_subclasses, known_plugins
 from robust_tuning.cli.shipped import shipped_configs
@@ -52,7 +52,7 @@ def test_somebody_elses_plugin_is_known_once_it_is_imported() -> None:
     assert "Mine" in known_plugins("model.strategy")
     assert "_Hidden" not in known_plugins("model.strategy")
     assert not any(inspect.isabstract(cls) for cls in concrete_subclasses(Strategy))
-    assert not any(inspect.isabstract(cls) for cls in concrete_subclasses(Attack))
+    assert not any(inspect.isabstract(cls) for cls in concrete_subclasses(Adversary))
     assert known_plugins("model.lr") == []
 
 

@@ -1,0 +1,134 @@
+"""How the Square attack begins, and how it changes one image into another."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from robust_tuning.attacks.randomness import signs, uniform
+from robust_tuning.attacks.square_windows import bump, bumps, stamped, windows
+from robust_tuning.types import Bounds
+
+_BOUNDS = Bounds()
+# Keeps the direction of an empty perturbation defined.
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Base:
+    """What is perturbed, by how much, and which random numbers are due.
+
+    Attributes:
+        images: `(B, C, H, W)` in [0, 1].
+        eps: The radius.
+        keys: Of the examples' random streams `(B,)`.
+        draws: Which draw from each stream it is `(B,)`.
+    """
+
+    images: Tensor
+    eps: float
+    keys: Tensor
+    draws: Tensor
+
+    def numbers(self, n: int) -> Tensor:
+        """Uniform in [0, 1) `(B, n)` float64."""
+        return uniform(self.keys, self.draws, n)
+
+
+def stripes(base: Base) -> Tensor:
+    """Columns of `+-eps`, each of its own sign in each channel."""
+    batch, channels, _, width = base.images.shape
+    sign = signs(base.numbers(channels * width)).to(base.images)
+    offsets = base.eps * sign.view(batch, channels, 1, width)
+    return (base.images + offsets).clamp(*_BOUNDS)
+
+
+def recolour(base: Base, best: Tensor, sides: tuple[int, ...], which: Tensor) -> Tensor:
+    """Give a random window the perturbation `+eps` or `-eps` throughout, by channel.
+
+    Source: arXiv 1912.00049, algorithm 2. What was there before lies at one end of the interval or
+    the other, so that adding `+-2 eps` and projecting comes to the same.
+
+    Args:
+        base: The originals.
+        best: The images to change `(B, C, H, W)`.
+        sides: Of the windows at each stage of the search.
+        which: The stage of each row `(B,)` int64.
+    """
+    batch, channels, height, width = best.shape
+    numbers = base.numbers(2 + channels)
+    side = torch.tensor(sides, device=which.device)[which]
+    window = windows(numbers[:, :2], side, height, width)
+    sign = signs(numbers[:, 2:]).to(best).view(batch, channels, 1, 1)
+    coloured = (base.images + base.eps * sign).clamp(*_BOUNDS)
+    return torch.where(window.mask, coloured, best)
+
+
+def tiles(base: Base) -> Tensor:
+    """As many bumps as fit side by side, five across the shorter side, each of its own direction.
+
+    Bumps have another sign in each channel; together they are as long as the radius.
+    """
+    batch, channels, height, width = base.images.shape
+    device = base.images.device
+    tile = max(min(height, width) // 5, 1)
+    down, across = height // tile, width // tile
+    rows = torch.arange(height, device=device) - (height - down * tile) // 2
+    columns = torch.arange(width, device=device) - (width - across * tile) // 2
+    inside = ((rows >= 0) & (rows < down * tile))[:, None] & (
+        (columns >= 0) & (columns < across * tile)
+    )
+    place = ((rows // tile)[:, None] * across + columns // tile) * inside
+
+    numbers = base.numbers(down * across * (1 + channels))
+    turned = (numbers[:, : down * across] < 0.5)[:, place]
+    sign = signs(numbers[:, down * across :]).to(base.images).view(batch, channels, -1)
+    upright = bump(tile).to(base.images)[(rows % tile)[:, None], columns % tile]
+    lying = bump(tile).to(base.images).T[(rows % tile)[:, None], columns % tile]
+    heights = torch.where(turned, lying, upright) * inside
+    return _at_radius(base, heights[:, None] * sign[:, :, place])
+
+
+def transport(base: Base, best: Tensor, sides: tuple[int, ...], which: Tensor) -> Tensor:
+    """Put together in one random window what it and another hold, with a bump added.
+
+    In each channel the window gets the direction of `bump + old / |old|` and the length
+    `sqrt(|both windows|^2 + unused / C)`, with `unused = max(eps^2 - |perturbation|^2, 0)`; the
+    other window is emptied, and the whole brought to the radius.
+
+    Source: arXiv 1912.00049, algorithm 3.
+
+    Args:
+        base: The originals.
+        best: The images to change `(B, C, H, W)`.
+        sides: Of the windows at each stage of the search.
+        which: The stage of each row `(B,)` int64.
+    """
+    batch, channels, height, width = best.shape
+    numbers = base.numbers(5 + channels)
+    side = torch.tensor(sides, device=which.device)[which]
+    target = windows(numbers[:, :2], side, height, width)
+    source = windows(numbers[:, 2:4], side, height, width)
+    sign = signs(numbers[:, 5:]).to(best).view(batch, channels, 1, 1)
+    patterns = bumps(sides).to(best)
+    added = sign * stamped(patterns, which, numbers[:, 4] < 0.5, target)
+
+    offsets = best - base.images
+    unused = (base.eps**2 - _lengths(offsets, (1, 2, 3)) ** 2).clamp_min(0)
+    held = _lengths(offsets * (target.mask | source.mask), (2, 3))
+    old = offsets / (_lengths(offsets * target.mask, (2, 3)) + _TINY)
+    new = (added + old) * target.mask
+    length = (held**2 + unused / channels).sqrt()
+    new = new * length / (_lengths(new, (2, 3)) + _TINY)
+    emptied = offsets.masked_fill(source.mask, 0)
+    return _at_radius(base, torch.where(target.mask, new, emptied))
+
+
+def _at_radius(base: Base, offsets: Tensor) -> Tensor:
+    scaled = offsets * (base.eps / (_lengths(offsets, (1, 2, 3)) + _TINY))
+    return (base.images + scaled).clamp(*_BOUNDS)
+
+
+def _lengths(offsets: Tensor, dims: tuple[int, ...]) -> Tensor:
+    lengths: Tensor = torch.linalg.vector_norm(offsets, dim=dims, keepdim=True)
+    return lengths

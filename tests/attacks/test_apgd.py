@@ -1,0 +1,279 @@
+from itertools import pairwise
+from typing import Any, get_args
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from robust_tuning.attacks import APGD, evaluate
+from robust_tuning.attacks.apgd import APGDState, checkpoints
+from robust_tuning.attacks.base import Targets
+from robust_tuning.attacks.losses import Loss, loss_values
+from robust_tuning.attacks.oracle import Oracle
+from robust_tuning.errors import ConfigurationError
+from robust_tuning.types import Norm
+from tests.attacks.toys import (
+    PIXELS,
+    Linear,
+    batches,
+    brightness,
+    conv_net,
+    grey,
+    images,
+    labelled,
+)
+
+NORMS: tuple[Norm, ...] = ("linf", "l2")
+LOSSES: tuple[Loss, ...] = get_args(Loss)
+RADIUS = {"linf": 0.02, "l2": 0.2}
+
+
+def started(attack: APGD, net: nn.Module, pictures: Tensor, labels: Tensor) -> APGDState:
+    keys = torch.tensor([attack.example_key(i) for i in range(len(labels))])
+    with torch.no_grad():
+        return attack.start(Targets(pictures, labels, net(pictures), keys))
+
+
+def robust(net: nn.Module, pictures: Tensor, labels: Tensor, attack: APGD) -> Tensor:
+    outcomes = evaluate(net, batches(pictures, labels), attack, batch_size=16)
+    return torch.from_numpy(outcomes.robust[attack.threat.key])
+
+
+@given(
+    norm=st.sampled_from(NORMS),
+    loss=st.sampled_from(LOSSES),
+    scale=st.floats(0, 3),
+    steps=st.integers(1, 12),
+    seed=st.integers(0, 100),
+)
+@settings(max_examples=25, deadline=None)
+def test_every_iterate_is_a_valid_image_in_the_ball_and_the_best_is_the_best(
+    norm: Norm, loss: Loss, scale: float, steps: int, seed: int
+) -> None:
+    net, pictures = conv_net(seed=seed).float(), images(8, seed=seed).float()
+    labels = labelled(net, pictures, wrong_every=10**6)
+    attack = APGD(eps=RADIUS[norm] * scale, norm=norm, loss=loss, steps=steps, seed=seed)
+    order = float("inf") if norm == "linf" else 2
+    state = started(attack, net, pictures, labels)
+    losses = []
+    for _ in range(steps + 1):
+        offsets = (state.adversarial - pictures).flatten(1).norm(dim=1, p=order)
+        assert offsets.max() <= attack.threat.eps + 1e-6
+        assert state.adversarial.min() >= 0
+        assert state.adversarial.max() <= 1
+        with torch.no_grad():
+            losses.append(loss_values(loss, net(state.adversarial), labels, state.targets))
+        state = attack.step(Oracle(net), state)
+        highest = torch.stack(losses).amax(0)
+        assert torch.allclose(state.best_loss, highest, atol=1e-5)
+        with torch.no_grad():
+            again = loss_values(loss, net(state.best), labels, state.targets)
+        assert torch.allclose(again, state.best_loss, atol=1e-5)
+    assert (state.broken | state.spent).all()
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_starts_lie_on_the_surface_and_differ_between_examples_and_seeds(norm: Norm) -> None:
+    net, pictures = conv_net(), images(3, low=0.4, high=0.6)
+    labels = torch.zeros(3, dtype=torch.int64)
+    one, other = (
+        started(APGD(eps=0.05, norm=norm, seed=seed), net, pictures, labels).adversarial - pictures
+        for seed in (0, 1)
+    )
+    order = float("inf") if norm == "linf" else 2
+    for offset in (one, other):
+        lengths = offset.flatten(1).norm(dim=1, p=order)
+        assert torch.allclose(lengths, torch.full_like(lengths, 0.05), rtol=1e-6)
+    assert abs(float(one.mean())) < 0.2 * float(one.std())
+    assert not torch.allclose(one[0], one[1])
+    assert not torch.allclose(one, other)
+
+
+class Peak(nn.Module):
+    """The loss is largest where the first pixel has a certain value; the answer is always right."""
+
+    def __init__(self, top: float) -> None:
+        super().__init__()
+        self.top = top
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        away = (pictures[:, 0, 0, 0] - self.top).abs()
+        return torch.stack([1 + away, 0 * away], dim=1)
+
+
+def test_steps_reckoned_by_hand() -> None:
+    net, pictures, labels = Peak(0.56), grey([0.5]), torch.tensor([0])
+    attack = APGD(eps=0.2, steps=10)
+    assert checkpoints(10, 0.75) == (-1, -1, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+    state = started(attack, net, pictures, labels)
+    state.adversarial = pictures - 0.2
+    path = []
+    for _ in range(6):
+        state = attack.step(Oracle(net), state)
+        path.append(float(state.adversarial[0, 0, 0, 0]))
+    # 0.3 + 0.4; then three quarters of the way to 0.3 or 0.7, and a quarter of the step before.
+    # 0.4 is worse than 0.6, the best: back there with half the step and no momentum.
+    assert path == pytest.approx([0.7, 0.5, 0.6, 0.4, 0.45, 0.5625])
+    assert float(state.step_size) == pytest.approx(0.2)
+    assert float(state.adversarial[0, 1, 0, 0]) == pytest.approx(0.3)  # no gradient, no step
+
+
+def test_an_iterate_that_is_only_as_good_is_not_the_best() -> None:
+    net, pictures, labels = Peak(0.5), grey([0.5]), torch.tensor([0])
+    attack = APGD(eps=0.25, steps=10)
+    state = started(attack, net, pictures, labels)
+    state.adversarial = pictures - 0.25
+    for _ in range(2):
+        seen = state.adversarial
+        state = attack.step(Oracle(net), state)
+    assert float(seen[0, 0, 0, 0]) == 0.75
+    assert float(state.best[0, 0, 0, 0]) == 0.25
+
+
+def test_checkpoints_are_those_of_the_paper_and_never_skip_the_window() -> None:
+    table = checkpoints(100, 0.75)
+    times = [0] + [step for step, allowed in enumerate(table) if allowed >= 0]
+    assert [b - a for a, b in pairwise(times)] == [22, 19, 16, 13, 10, 7, 6, 6]
+    assert [table[step] for step in times[1:]] == [16, 14, 12, 9, 7, 5, 4, 4]
+    assert checkpoints(1, 0.75) == (-1, 0)
+    # 0.29 * 100 lies a hair under 29 in binary.
+    assert max(checkpoints(455, 0.29)) == 29
+
+
+@given(order=st.permutations(range(14)), size=st.integers(1, 16), norm=st.sampled_from(NORMS))
+@settings(max_examples=12, deadline=None)
+def test_neither_order_nor_batch_size_changes_a_verdict(
+    order: list[int], size: int, norm: Norm
+) -> None:
+    net, pictures = conv_net(), images(14)
+    labels = labelled(net, pictures)
+    attack = APGD(eps=RADIUS[norm], norm=norm, loss="dlr", steps=6)
+    key = attack.threat.key
+    plain = evaluate(net, batches(pictures, labels), attack, batch_size=14)
+    places = torch.tensor(order)
+    shuffled = batches(pictures[places], labels[places], 5, places)
+    other = evaluate(net, shuffled, attack, batch_size=size)
+    assert (other.robust[key] == plain.robust[key][order]).all()
+    assert (other.steps[key] == plain.steps[key][order]).all()
+    assert len(set(plain.steps[key].tolist())) > 2
+
+
+def test_it_takes_one_pass_for_the_start_and_one_for_each_step_of_a_survivor() -> None:
+    net, pictures = brightness(), grey([0.1, 0.45, 0.9, 0.49])
+    labels = torch.tensor([0, 0, 0, 0])
+    attack = APGD(eps=0.1, steps=9, seed=2)
+    outcomes = evaluate(net, batches(pictures, labels), attack)
+    key = attack.threat.key
+    assert outcomes.robust[key].tolist() == [True, False, False, False]
+    steps = outcomes.steps[key]
+    assert steps[0] == 9
+    assert set(steps[[1, 3]].tolist()) <= {0, 1}
+    assert steps[2] == 0
+    gradients = int(steps.sum()) + 3
+    assert outcomes.backward == gradients
+    assert outcomes.forward == 2 * 4 + gradients
+
+
+@pytest.mark.parametrize("loss", ["ce", "margin"])
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_binary_linear_model_gives_up_exactly_what_it_must(norm: Norm, loss: Loss) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(PIXELS, 2, generator=generator, dtype=torch.float64)
+    low, high = (0.0, 1.0) if norm == "linf" else (0.35, 0.65)  # l2: away from the bounds
+    pictures = images(200, low=low, high=high)
+    slope = weight[:, 1] - weight[:, 0]
+    scores = pictures.flatten(1) @ slope
+    net = Linear(weight, torch.tensor([0.0, -float(scores.median())], dtype=torch.float64))
+    labels = (scores > scores.median()).long()
+    eps = 0.025 if norm == "linf" else 0.06
+    towards = torch.where(labels == 1, -1.0, 1.0).double().view(-1, 1)
+    steepest = slope.sign() if norm == "linf" else slope / slope.norm()
+    worst = (pictures.flatten(1) + towards * eps * steepest).clamp(0, 1)
+    expected = net(worst.view_as(pictures)).argmax(1) == labels
+    verdicts = robust(net, pictures, labels, APGD(eps=eps, norm=norm, loss=loss, steps=20))
+    assert torch.equal(verdicts, expected)
+    assert 40 < expected.sum() < 160
+
+
+@pytest.mark.parametrize("loss", ["ce", "margin"])
+def test_a_multiclass_linear_model_under_linf_gives_up_exactly_what_it_must(loss: Loss) -> None:
+    # Each class looks at pixels of its own, so one image is the worst against every other class.
+    classes, eps = 4, 0.015
+    generator = torch.Generator().manual_seed(1)
+    owner = torch.arange(PIXELS) * classes // PIXELS
+    looks = nn.functional.one_hot(owner, classes).double()
+    weight = looks * torch.randn(PIXELS, 1, generator=generator, dtype=torch.float64)
+    pictures = images(200)
+    net = Linear(weight, -(pictures.flatten(1) @ weight).mean(0))
+    labels = labelled(net, pictures, wrong_every=10**6)
+    own = nn.functional.one_hot(labels, classes).bool()
+    towards = torch.where(own, -1.0, 1.0).double()[:, owner] * weight.sum(1).sign()
+    worst = net((pictures.flatten(1) + eps * towards).clamp(0, 1).view_as(pictures))
+    expected = worst[own] > worst.masked_fill(own, -torch.inf).amax(1)
+    verdicts = robust(net, pictures, labels, APGD(eps=eps, loss=loss, steps=50))
+    assert torch.equal(verdicts, expected)
+    assert 40 < expected.sum() < 160
+
+
+def test_targets_are_ranked_by_the_clean_logits() -> None:
+    net, pictures = conv_net(), images(5)
+    labels = labelled(net, pictures, wrong_every=10**6)
+    ranked = net(pictures).argsort(1, descending=True)
+    for target in (1, 2, 3):
+        attack = APGD(loss="dlr_targeted", target=target)
+        found = started(attack, net, pictures, labels).targets
+        assert torch.equal(found, ranked[:, target])
+
+
+def test_ratio_losses_see_where_the_cross_entropy_is_blind() -> None:
+    net, pictures = conv_net(scale=1e5).float(), images(40).float()
+    labels = labelled(net, pictures, wrong_every=10**6)
+    key = APGD(eps=0.02).threat.key
+    blind, seeing = (
+        evaluate(net, batches(pictures, labels), APGD(eps=0.02, loss=loss, steps=10))
+        for loss in ("ce", "dlr")
+    )
+    assert blind.diagnostics[key].zero_gradients > 5
+    assert seeing.diagnostics[key].zero_gradients == 0
+    assert seeing.robust[key].sum() < blind.robust[key].sum()
+
+
+def test_the_default_attack() -> None:
+    attack = APGD()
+    assert attack.threat.key == "linf-1/255"
+    assert (attack.loss, attack.steps, attack.rho, attack.target) == ("ce", 100, 0.75, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"steps": 0}, "steps is 0, expected at least 1"),
+        ({"rho": 1.5}, "rho is 1.5, expected 0 <= rho <= 1"),
+        ({"rho": float("nan")}, "rho is nan"),
+        ({"loss": "cw"}, "loss is 'cw', expected one of 'ce'"),
+        ({"loss": "dlr_targeted", "target": 0}, "target is 0, expected at least 1"),
+        ({"target": 2}, "target is 2, .* 1 with any loss but 'dlr_targeted' \\(got 'ce'\\)"),
+        ({"eps": 4.0}, r"did you mean 4/255"),
+        ({"norm": "l1"}, "'linf' or 'l2'"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        APGD(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"loss": "dlr"}, "'dlr' needs at least 3 classes, but the model has 2: use loss 'margin'"),
+        ({"loss": "dlr_targeted"}, "needs at least 4 classes, but the model has 2"),
+    ],
+)
+def test_a_loss_that_the_model_has_too_few_classes_for_is_refused(
+    settings: dict[str, Any], words: str
+) -> None:
+    examples = batches(grey([0.4]), torch.tensor([0]))
+    with pytest.raises(ConfigurationError, match=words):
+        evaluate(brightness(), examples, APGD(**settings))

@@ -1,0 +1,304 @@
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pyautoattack.fab_pt import FABAttack_PT
+from torch import Tensor, nn
+
+from robust_tuning.attacks import FAB, evaluate
+from robust_tuning.attacks.base import Targets
+from robust_tuning.attacks.fab import FABState
+from robust_tuning.attacks.oracle import Oracle
+from robust_tuning.errors import ConfigurationError
+from robust_tuning.types import Norm
+from tests.attacks.resnet18 import cifar10, resnet18
+from tests.attacks.toys import PIXELS, Linear, batches, brightness, conv_net, grey, images, labelled
+
+NORMS: tuple[Norm, ...] = ("linf", "l2")
+ORDER = {"linf": float("inf"), "l2": 2.0}
+
+
+def relu_net(seed: int = 0) -> nn.Sequential:
+    """Steep and kinked, so that no line stays near the boundary for long."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        layers: list[nn.Module] = [nn.Flatten()]
+        for inputs, outputs in pairwise((PIXELS, 32, 32, 32, 32)):
+            inner = nn.Linear(inputs, outputs)
+            with torch.no_grad():
+                inner.weight.mul_(3)
+                inner.bias.mul_(3)
+            layers += [inner, nn.ReLU()]
+        head = nn.Linear(32, 4)
+        net = nn.Sequential(*layers, head).double()
+    with torch.no_grad():
+        head.bias.sub_(net(images(200, seed=99)).mean(0))
+    return net
+
+
+NETS: dict[str, Callable[[], nn.Module]] = {"conv": conv_net, "relu": relu_net}
+RADII = {("conv", "linf"): (0.01, 0.03), ("conv", "l2"): (0.1, 0.3),
+         ("relu", "linf"): (0.02, 0.03), ("relu", "l2"): (0.2, 0.35)}  # fmt: skip
+
+
+class Official(FABAttack_PT):  # type: ignore[misc]  # the package has no types
+    """The reference, for one target and with the points it looks from."""
+
+    def __init__(self, net: nn.Module, attack: FAB, steps: int | None = None) -> None:
+        norm = {"linf": "Linf", "l2": "L2"}[attack.norm]
+        settings = {"alpha_max": attack.alpha_max, "eta": attack.eta, "beta": attack.beta}
+        super().__init__(
+            net, norm, n_iter=steps or attack.steps, eps=attack.threat.eps, targeted=True,
+            device="cpu", **settings,
+        )  # fmt: skip
+        self.target_class = attack.target + 1
+        self.points: list[Tensor] = []
+
+    def get_diff_logits_grads_batch_targeted(self, imgs: Tensor, *classes: Tensor) -> Any:
+        self.points.append(imgs.clone())
+        return super().get_diff_logits_grads_batch_targeted(imgs, *classes)
+
+    def robust(self, pictures: Tensor, labels: Tensor) -> Tensor:
+        """Which examples are right and not broken, judged as `perturb` does."""
+        found: Tensor = self.attack_single_run(pictures, labels, is_targeted=True)
+        far = (found - pictures).flatten(1).norm(ORDER[self.order], 1) > self.eps
+        kept: Tensor = self.predict(found).argmax(1) == labels
+        verdicts: Tensor = (self.predict(pictures).argmax(1) == labels) & (far | kept)
+        return verdicts
+
+    @property
+    def order(self) -> str:
+        return str(self.norm).lower()
+
+
+@pytest.fixture
+def _double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Lets the reference compute in float64, where it would take float32 whatever it is given."""
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def robust(net: nn.Module, pictures: Tensor, labels: Tensor, attack: FAB) -> Tensor:
+    outcomes = evaluate(net, batches(pictures, labels), attack, batch_size=13)
+    return torch.from_numpy(outcomes.robust[attack.threat.key])
+
+
+def begun(net: nn.Module, pictures: Tensor, labels: Tensor, attack: FAB) -> FABState:
+    with torch.no_grad():
+        logits = net(pictures)
+    return attack.start(Targets(pictures, labels, logits, torch.arange(len(labels))))
+
+
+@pytest.mark.usefixtures("_double")
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("steps", [5, 20])
+def test_exactly_those_break_that_the_reference_breaks(name: str, norm: Norm, steps: int) -> None:
+    net, pictures = NETS[name](), images(60)
+    labels = labelled(net, pictures)
+    survivors = []
+    for eps in RADII[name, norm]:
+        for target in (1, 2, 3):
+            attack = FAB(eps=eps, norm=norm, steps=steps, target=target)
+            verdicts = robust(net, pictures, labels, attack)
+            assert torch.equal(verdicts, Official(net, attack).robust(pictures, labels))
+            survivors.append(int(verdicts.sum()))
+    assert 2 < min(survivors) < max(survivors)
+
+
+@pytest.mark.usefixtures("_double")
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("settings", [{}, {"alpha_max": 0.4, "eta": 1.2, "beta": 0.7}])
+def test_the_path_is_the_references(name: str, norm: Norm, settings: dict[str, Any]) -> None:
+    net, pictures = NETS[name](), images(40)
+    labels = labelled(net, pictures, wrong_every=10**6)
+    # No point lies within so small a radius: nobody leaves.
+    attack = FAB(eps=1e-9, norm=norm, steps=12, target=2, **settings)
+    official = Official(net, attack)
+    official.robust(pictures, labels)
+    state = begun(net, pictures, labels, attack)
+    for place, points in enumerate(official.points):
+        # Rounding grows where a kink of the net lies between two paths.
+        assert torch.allclose(state.points, points, atol=1e-9), place
+        state = attack.step(Oracle(net), state)
+    assert state.spent.all()
+    assert not state.broken.any()
+
+
+def led(net: Linear, pictures: Tensor, labels: Tensor, attack: FAB, eps: float) -> Tensor:
+    """Whether a linear model can be led from the label to the target within a radius."""
+    pairs = torch.arange(len(labels)), labels
+    logits = net(pictures).detach()
+    rivals = logits.argsort(dim=1, descending=True)[:, attack.target]
+    slopes = (net.weight[:, rivals] - net.weight[:, labels]).T
+    # The closed form of l2 holds away from the bounds.
+    steepest = slopes.sign() if attack.norm == "linf" else slopes / slopes.norm(dim=1)[:, None]
+    worst = net((pictures.flatten(1) + eps * steepest).clamp(0, 1))
+    reached: Tensor = worst[pairs[0], rivals] > worst[pairs]
+    return reached
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_linear_model_gives_up_exactly_what_it_must(norm: Norm, classes: int) -> None:
+    eps = {"linf": 0.02, "l2": 0.05}[norm]
+    generator = torch.Generator().manual_seed(1)
+    weight = torch.randn(PIXELS, classes, generator=generator, dtype=torch.float64)
+    pictures = images(200) if norm == "linf" else images(200, low=0.35, high=0.65)
+    net = Linear(weight, -(pictures.flatten(1) @ weight).mean(0))
+    labels = labelled(net, pictures, wrong_every=10**6)
+    fallen = torch.zeros(len(labels), dtype=torch.bool)
+    must, at_the_edge = fallen.clone(), fallen.clone()
+    for target in range(1, classes):
+        attack = FAB(eps=eps, norm=norm, steps=100, target=target)
+        survived = robust(net, pictures, labels, attack)
+        reached = led(net, pictures, labels, attack, eps)
+        # Overshooting leaves every point a little beyond the boundary: so near, one may be missed.
+        at_the_edge |= reached & ~led(net, pictures, labels, attack, 0.995 * eps)
+        assert not (survived & reached & ~at_the_edge).any()
+        fallen |= ~survived
+        must |= reached
+    assert torch.equal(fallen | at_the_edge, must)
+    assert 50 < must.sum() < 150
+    assert at_the_edge.sum() <= 3
+
+
+def test_one_that_is_misclassified_too_far_away_goes_on_until_it_is_near() -> None:
+    # The boundary is 0.04 away. The first point lies 1.05 times as far, too far by a hair.
+    net, pictures, labels = brightness(), grey([0.46]), torch.tensor([0])
+    attack = FAB(eps=0.0415, steps=10)
+    state = attack.step(Oracle(net), begun(net, pictures, labels, attack))
+    assert not state.broken.any()
+    assert torch.equal(state.adversarial, pictures)
+    assert float(state.points[0, 0, 0, 0]) == pytest.approx(0.46 + 0.9 * 1.05 * 0.04)
+    while not state.broken.any():
+        state = attack.step(Oracle(net), state)
+        assert not state.spent.any()
+    assert 0.5 < float(state.adversarial[0, 0, 0, 0]) <= 0.46 + 0.0415
+    assert 1 < int(state.steps) < 10
+
+
+def test_a_step_is_a_gradient_pass_and_a_forward_pass_and_the_broken_leave() -> None:
+    net, pictures = brightness(), grey([0.46, 0.2, 0.3])
+    outcomes = evaluate(
+        net, batches(pictures, torch.zeros(3, dtype=torch.int64)), FAB(eps=0.05, steps=7)
+    )
+    (steps,) = outcomes.steps.values()
+    assert steps.tolist() == [1, 7, 7]
+    clean = 2 * 3  # the first batch is looked at twice
+    assert (outcomes.forward, outcomes.backward) == (clean + 2 * 15, 15)
+
+
+def test_those_that_are_done_stay_as_they_are() -> None:
+    net, pictures, labels = conv_net(), images(30), torch.zeros(30, dtype=torch.int64)
+    labels = labelled(net, pictures, wrong_every=10**6)
+    attack = FAB(eps=0.02, steps=4)
+    state = begun(net, pictures, labels, attack)
+    for _ in range(4):
+        state = attack.step(Oracle(net), state)
+    assert 3 < state.broken.sum() < 27
+    assert state.spent[~state.broken].all()
+    before = state.adversarial.clone()
+    final = attack.step(Oracle(net), state)
+    assert torch.equal(final.adversarial, before)
+    assert torch.equal(final.broken, state.broken)
+    assert torch.equal(final.steps, state.steps)
+    assert not final.points.requires_grad
+
+
+def test_the_margin_is_that_of_images_in_the_ball() -> None:
+    net, pictures = conv_net(), images(30)
+    labels = labelled(net, pictures, wrong_every=10**6)
+    attack = FAB(eps=0.02, steps=6)
+    first = state = begun(net, pictures, labels, attack)
+    for _ in range(6):
+        state = attack.step(Oracle(net), state)
+    assert (state.margin[~state.broken] > 0).all()
+    assert (state.margin[state.broken] < 0).all()
+    assert (state.margin <= first.margin).all()
+    assert (state.margin < first.margin).any()
+
+
+def test_the_target_counts_classes_from_the_likeliest_but_the_label() -> None:
+    logits = torch.tensor([[1.0, 4.0, 2.0, 3.0], [5.0, 1.0, 2.0, 3.0]])
+    pictures, labels = images(2), torch.tensor([1, 0])
+    chosen = [
+        FAB(target=target).start(Targets(pictures, labels, logits, labels)).rivals.tolist()
+        for target in (1, 2, 3)
+    ]
+    assert chosen == [[3, 3], [2, 2], [0, 1]]
+
+
+class Broken(nn.Module):
+    """Bright pictures have no gradient, very bright ones none that is finite."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        level = pictures[:, 0, 0, 0]
+        steep = torch.where(level > 0.7, level - level.detach(), 1.0).sqrt()
+        return torch.stack([torch.full_like(level, 2), steep], dim=1)
+
+
+def test_gradients_that_say_nothing_are_noted_and_harmless() -> None:
+    pictures, labels = grey([0.5, 0.8]), torch.tensor([0, 0])
+    outcomes = evaluate(Broken(), batches(pictures, labels), FAB(eps=0.1, steps=3))
+    (diagnostics,) = outcomes.diagnostics.values()
+    assert (diagnostics.zero_gradients, diagnostics.bad_gradients) == (1, 1)
+    assert all(verdict.all() for verdict in outcomes.robust.values())
+
+
+def test_one_pixel_without_a_finite_gradient_does_not_stop_the_others() -> None:
+    class Spiked(nn.Module):
+        def forward(self, pictures: Tensor) -> Tensor:
+            spike = (pictures[:, 1, 1, 1] - pictures[:, 1, 1, 1].detach()).sqrt()
+            return torch.stack([0 * spike.detach(), pictures[:, 0, 0, 0] - 0.5 + spike], dim=1)
+
+    outcomes = evaluate(Spiked(), batches(grey([0.46]), torch.tensor([0])), FAB(eps=0.05, steps=3))
+    (verdicts,) = outcomes.robust.values()
+    (diagnostics,) = outcomes.diagnostics.values()
+    assert not verdicts.any()
+    assert diagnostics.bad_gradients == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"steps": 0}, "FAB's steps is 0, expected at least 1"),
+        ({"target": 0}, "target is 0, expected at least 1"),
+        ({"alpha_max": 1.5}, "alpha_max is 1.5, expected 0 <= alpha_max <= 1"),
+        ({"eta": 0.9}, "eta is 0.9, expected at least 1"),
+        ({"beta": 0.0}, "beta is 0.0, expected 0 < beta <= 1"),
+        ({"eps": 4.0}, "did you mean 4/255"),
+        ({"norm": "l1"}, "'linf' or 'l2'"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        FAB(**settings)
+
+
+def test_a_target_that_the_model_has_not_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="2 classes has only 1 beside the label"):
+        begun(brightness(), grey([0.4]), torch.tensor([0]), FAB(target=2))
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 1 / 255), ("l2", 0.12)])
+def test_the_same_real_images_fall_as_with_the_reference(
+    real_data: Path, norm: Norm, eps: float
+) -> None:
+    net = resnet18()
+    pictures, labels = cifar10(real_data, 16)
+    fallen = 0
+    for target in (1, 4):
+        attack = FAB(eps=eps, norm=norm, steps=10, target=target)
+        expected = Official(net, attack).robust(pictures, labels)
+        assert torch.equal(robust(net, pictures, labels, attack), expected)
+        fallen += int((~expected).sum())
+    assert 4 < fallen < 28
