@@ -61,7 +61,7 @@ class AdversarialEvaluation(ScheduledEvaluation):
         self.eps = eps
         self.batch_size = batch_size
         self.inherit = inherit
-        self.attacks = _at_radii(self.attack, eps)
+        self.attacks = at_radii(self.attack, eps)
 
     def measure(
         self, trainer: Trainer, tuner: RobustTuner, examples: DataLoader[Batch], split: Split
@@ -79,23 +79,33 @@ class AdversarialEvaluation(ScheduledEvaluation):
                 total=n,
                 on_progress=bar.update if bar else None,
             )
-        for threat, diagnostics in outcomes.diagnostics.items():
-            for warning in diagnostics.warnings():
-                log.warning("step %d, %s: %s", trainer.global_step, threat, warning)
-        for threat, audit in outcomes.audits.items():
-            points = 100 * audit.overstated_at_most() / n
-            message = "step %d, %s: at most %.1f points overstated at 95 %% (%d of %d audited)"
-            place = (trainer.global_step, threat, points)
-            log.info(message, *place, audit.sampled, audit.left_alone)
-        return Measurement(
-            split=split,
-            outcomes=ExampleOutcomes(
-                outcomes.indices, outcomes.labels, outcomes.clean_correct, outcomes.robust
-            ),
-            attack=identify(self.attack, tuner.backbone.perturb, inherit=self.inherit),
-            cost=Cost(outcomes.seconds, outcomes.forward, outcomes.backward),
-            diagnostics=_counts(outcomes),
-        )
+        report_signs(outcomes, f"step {trainer.global_step}")
+        identity = identify(self.attack, tuner.backbone.perturb, inherit=self.inherit)
+        return to_measurement(outcomes, identity, split)
+
+
+def to_measurement(outcomes: Outcomes, identity: AttackIdentity, split: Split) -> Measurement:
+    """What the frontier keeps of an evaluation."""
+    return Measurement(
+        split=split,
+        outcomes=ExampleOutcomes(
+            outcomes.indices, outcomes.labels, outcomes.clean_correct, outcomes.robust
+        ),
+        attack=identity,
+        cost=Cost(outcomes.seconds, outcomes.forward, outcomes.backward),
+        diagnostics=_counts(outcomes),
+    )
+
+
+def report_signs(outcomes: Outcomes, where: str) -> None:
+    """Say in words what speaks against the numbers of an evaluation, and what bounds them."""
+    for threat, diagnostics in outcomes.diagnostics.items():
+        for warning in diagnostics.warnings():
+            log.warning("%s, %s: %s", where, threat, warning)
+    for threat, audit in outcomes.audits.items():
+        points = 100 * audit.overstated_at_most() / len(outcomes.indices)
+        message = "%s, %s: at most %.1f points overstated at 95 %% (%d of %d audited)"
+        log.info(message, where, threat, points, audit.sampled, audit.left_alone)
 
 
 def identify(attack: Adversary, perturb: str, *, inherit: bool = False) -> AttackIdentity:
@@ -115,7 +125,12 @@ def identify(attack: Adversary, perturb: str, *, inherit: bool = False) -> Attac
     return AttackIdentity(spec["class_path"], settings, sha256(text.encode()).hexdigest()[:16])
 
 
-def _at_radii(attack: Adversary, radii: Sequence[float | str] | None) -> list[Adversary]:
+def at_radii(attack: Adversary, radii: Sequence[float | str] | None) -> list[Adversary]:
+    """The same attack at several radii; None takes its own.
+
+    Raises:
+        ConfigurationError: If there are no radii, or one is out of range.
+    """
     if radii is None:
         return [attack]
     if not radii:

@@ -67,6 +67,13 @@ def evaluation_bar(trainer: Trainer, title: str, total: int) -> Iterator[Evaluat
         finally:
             bar.remove()
         return
+    with standalone_bar(title, total) as bar:
+        yield bar
+
+
+@contextmanager
+def standalone_bar(title: str, total: int) -> Iterator[EvaluationBar]:
+    """Show a bar for an evaluation where nothing else is shown."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=get_console(), transient=True) as own:
         yield EvaluationBar(own, title, total)

@@ -127,7 +127,7 @@ class FrontierRecorder(Callback):
         if not trainer.is_global_zero:
             return
         point = self._point(trainer, tuner, measurement)
-        announce(_sentence(point))
+        announce(sentence(point))
         if any(_is_repetition(point, known) for known in self._points):
             return
         measurement.outcomes.write(outcomes_path(self.path, point.step, point.split))
@@ -261,7 +261,8 @@ def _frontier_steps(points: list[FrontierPoint]) -> set[int]:
     return steps
 
 
-def _sentence(point: FrontierPoint) -> str:
+def sentence(point: FrontierPoint) -> str:
+    """A point in a line."""
     robust = "".join(f"   {key} {_number(value)}" for key, value in point.robust_accuracy.items())
     where = f"step {point.step:>6} ({point.split})"
     return f"{where}  accuracy {_number(point.accuracy)}{robust}   {point.cost.seconds:.1f} s"

@@ -13,6 +13,7 @@ _VERBS = {
     "validate": (_TRAINING, "evaluate a checkpoint on the validation split"),
     "test": (_TRAINING, "evaluate a checkpoint on the test split"),
     "data": ("robust_tuning.cli.data", "prepare and check a benchmark's files"),
+    "evaluate": ("robust_tuning.cli.evaluate", "attack the stored points of runs again"),
     "frontier": ("robust_tuning.cli.frontier", "compare runs: table, areas, plots"),
     "list": (
         "robust_tuning.cli.listing",

@@ -10,7 +10,7 @@ from robust_tuning.cli.main import main
 def test_help_names_every_verb_and_where_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     printed = capsys.readouterr()
-    for verb in ("fit", "validate", "test", "data", "frontier", "list"):
+    for verb in ("fit", "validate", "test", "evaluate", "data", "frontier", "list"):
         assert f"  {verb} " in printed.out
     assert "robust-tuning fit --config configs/quickstart.yaml" in printed.out
     assert printed.err == ""
