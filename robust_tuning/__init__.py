@@ -29,6 +29,8 @@ _HOMES = {
     "ImageFolder": "robust_tuning.data",
     "PGD": "robust_tuning.attacks",
     "APGD": "robust_tuning.attacks",
+    "FGSM": "robust_tuning.attacks",
+    "RandomNoise": "robust_tuning.attacks",
     "FAB": "robust_tuning.attacks",
     "Square": "robust_tuning.attacks",
     "AutoAttack": "robust_tuning.attacks",

@@ -8,8 +8,10 @@ from robust_tuning.attacks.cascade import Cascade
 from robust_tuning.attacks.diagnostics import Diagnostics
 from robust_tuning.attacks.engine import evaluate
 from robust_tuning.attacks.fab import FAB
+from robust_tuning.attacks.fgsm import FGSM
 from robust_tuning.attacks.outcomes import Audit, Outcomes, Progress
 from robust_tuning.attacks.pgd import PGD
+from robust_tuning.attacks.random_noise import RandomNoise
 from robust_tuning.attacks.square import Square
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 from robust_tuning.attacks.triage import Triage
@@ -17,6 +19,7 @@ from robust_tuning.attacks.triage import Triage
 __all__ = [
     "APGD",
     "FAB",
+    "FGSM",
     "PGD",
     "Adversary",
     "Attack",
@@ -27,6 +30,7 @@ __all__ = [
     "Diagnostics",
     "Outcomes",
     "Progress",
+    "RandomNoise",
     "Square",
     "ThreatModel",
     "Triage",
