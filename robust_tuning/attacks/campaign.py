@@ -55,21 +55,26 @@ class Campaign:
         """Whether the examples are needed again after they have come in."""
         return bool(self._stages) and (self._first is None or len(self._stages) > 1)
 
-    def take(
-        self, waiting: Waiting, correct: NDArray[np.bool_], margin: NDArray[np.float64],
-        indices: NDArray[np.int64],
-    ) -> Iterator[None]:  # fmt: skip
-        """Open an account for each example of a batch; attack them as far as slots fill.
+    def register(
+        self, correct: NDArray[np.bool_], margin: NDArray[np.float64], indices: NDArray[np.int64]
+    ) -> None:
+        """Open an account for each example of a batch.
 
         Args:
-            waiting: Those classified correctly.
-            correct: Which those are `(B,)`.
-            margin: Lead of the label in the batch `(B,)`.
-            indices: Identities in the batch `(B,)`.
+            correct: Whether it is classified correctly `(B,)`.
+            margin: Lead of the label `(B,)`.
+            indices: Identities `(B,)`.
         """
         self.ledger.extend(correct, margin)
         self._clean_margin = np.concatenate([self._clean_margin, margin])
         self.indices = np.concatenate([self.indices, indices])
+
+    def attack(self, waiting: Waiting) -> Iterator[None]:
+        """Attack the correctly classified examples of a batch, as far as slots fill.
+
+        Yields:
+            After each step.
+        """
         if not self._stages:
             self.ledger.decided += len(waiting)
         elif self._first is not None:

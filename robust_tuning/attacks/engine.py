@@ -178,4 +178,6 @@ class _Evaluation:
             self.kept.append(waiting)
         lead = margins(logits, labels).double().cpu().numpy()
         for campaign in self.campaigns:
-            yield from campaign.take(waiting, correct.cpu().numpy(), lead, indices.numpy())
+            campaign.register(correct.cpu().numpy(), lead, indices.numpy())
+        for campaign in self.campaigns:
+            yield from campaign.attack(waiting)

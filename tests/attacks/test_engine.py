@@ -350,6 +350,16 @@ def test_progress_grows_to_the_whole_and_ends_with_the_verdict() -> None:
     assert seen[-1].robust_accuracy == pytest.approx(expected)
 
 
+def test_progress_knows_every_radius_from_the_first_step() -> None:
+    seen: list[Progress] = []
+    attacks: list[Attack] = [PGD(eps=eps, steps=3) for eps in ("1/255", "4/255", "8/255")]
+    evaluate(NET, batches(PICTURES, LABELS), attacks, batch_size=8, on_progress=seen.append)
+    shares = [list(progress.robust_accuracy.values()) for progress in seen]
+    assert np.isfinite(shares).all()
+    assert shares[0] == [shares[0][0]] * 3
+    assert shares[-1] == sorted(shares[-1], reverse=True)
+
+
 def test_the_total_is_unknown_where_no_dataset_says_it_and_can_be_given() -> None:
     seen: list[Progress] = []
     evaluate(NET, batches(PICTURES, LABELS), ATTACK, on_progress=seen.append)
