@@ -55,6 +55,11 @@ class Campaign:
         """Whether the examples are needed again after they have come in."""
         return bool(self._stages) and (self._first is None or len(self._stages) > 1)
 
+    @property
+    def leaves_some_alone(self) -> bool:
+        """Whether a stage chooses among the survivors, with an audit of its own."""
+        return any(stage.gate is not None for stage in self._stages)
+
     def register(
         self, correct: NDArray[np.bool_], margin: NDArray[np.float64], indices: NDArray[np.int64]
     ) -> None:

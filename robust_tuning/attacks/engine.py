@@ -57,8 +57,8 @@ def evaluate(
         The verdicts in the order of the examples. With `eps = 0`, `robust` equals `clean_correct`.
 
     Raises:
-        ConfigurationError: If two adversaries have the same threat, or `batch_size` is not
-            positive.
+        ConfigurationError: If two adversaries have the same threat, if `batch_size` is not
+            positive, or if `inherit` meets an adversary that leaves survivors alone by itself.
         DataError: If there are no examples, if an image is not float32 in [0, 1] or a label not a
             class of the model, or if the logits are not finite.
     """
@@ -150,6 +150,18 @@ class _Evaluation:
             seconds=seconds,
         )
 
+    def _refuse_two_shortcuts(self) -> None:
+        """Refuse audits of two shortcuts in one number: their samples are not one random sample."""
+        laddered = {place for ladder in self.ladders if len(ladder) > 1 for place in ladder}
+        gated = any(self.campaigns[place].leaves_some_alone for place in laddered)
+        if self.inherit and gated:
+            message = (
+                "inherit is on, but an attack such as Triage already leaves some survivors alone; "
+                "the audits of both would bound nothing together: turn inherit off, or use an "
+                "attack that works on all survivors, such as AutoAttack"
+            )
+            raise ConfigurationError(message)
+
     def _take(self, batch: Batch) -> Iterator[None]:
         # A clone, because tensors made in inference mode carry no gradients.
         images = batch.images.to(self.device).clone()
@@ -162,6 +174,7 @@ class _Evaluation:
             self.random_model = not torch.equal(logits, self.oracle.logits(images))
             for campaign in self.campaigns:
                 campaign.begin(logits.shape[1])
+            self._refuse_two_shortcuts()
         correct = ~misclassified(logits, labels)
         positions = torch.arange(self.count, self.count + len(labels))
         indices = batch.indices.cpu()

@@ -111,7 +111,7 @@ def evaluate_run(run: Run, plan: Plan) -> Path:
     points, config = _stored(run), _config(run.folder)
     own = config.get("adversarial") or {}
     adversaries = at_radii(plan.attack, plan.eps or own.get("eps"))
-    n = plan.n or own.get("n")
+    n = own.get("n") if plan.n is None else plan.n
     data = _data(config["data"])
     for point in points:
         path = trajectory_path(run.folder, point.step)

@@ -106,3 +106,10 @@ def test_few_classes_and_shares_out_of_range_are_refused() -> None:
 def test_targets_are_no_more_than_there_are_classes() -> None:
     ranks = [s.attack.target for s in Triage().stages(5) if s.attack.loss == "dlr_targeted"]  # type: ignore[attr-defined]  # of APGD
     assert ranks == [1, 2, 3, 1, 2, 3, 4]
+
+
+def test_two_shortcuts_are_not_audited_as_one() -> None:
+    radii = [Triage(eps=eps, restarts=1) for eps in (0.005, 0.012)]
+    with pytest.raises(ConfigurationError, match="inherit is on, but an attack such as Triage"):
+        run(radii, inherit=True)
+    assert run(radii[:1], inherit=True).audits

@@ -129,4 +129,5 @@ def test_what_is_no_run_or_no_attack_is_refused(
     file = tmp_path / "odd.yaml"
     file.write_text(yaml.safe_dump({"adversarial": {"attack": "robust_tuning.strategies.LoRA"}}))
     assert "is no attack" in failing(capsys, str(run), "--attack", str(file))
+    assert "choose n from 1 to" in failing(capsys, str(run), "--n", "0")
     assert "did you mean 4/255" in failing(capsys, str(run), "--eps", "4")
