@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import torch
 
 Split = Literal["train", "validation", "test"]
-Norm = Literal["linf", "l2"]
+Norm = Literal["linf", "l2", "l1"]
 
 
 class Batch(NamedTuple):

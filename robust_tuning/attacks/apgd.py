@@ -10,6 +10,7 @@ from torch import Tensor
 from robust_tuning.attacks.base import (
     Attack,
     AttackState,
+    Budget,
     Targets,
     initial,
     margins,
@@ -121,6 +122,8 @@ class APGD(Attack):
             classes for the loss or the target.
     """
 
+    takes_starts = True
+
     def __init__(
         self,
         *,
@@ -155,10 +158,18 @@ class APGD(Attack):
         self.threat = ThreatModel(norm, parse_fraction(eps, "eps"))
         self._checkpoints = checkpoints(steps, rho)
 
+    @property
+    def budget(self) -> Budget:
+        """The start and each step, forth and back."""
+        return Budget(self.steps + 1, self.steps + 1)
+
     def start(self, targets: Targets) -> APGDState:
-        """Draw the starting points, and choose the target classes."""
+        """Take the starting points given or draw some, and choose the target classes."""
         check_classes(self.loss, targets.logits.shape[1], self.target)
-        start = self.threat.project(targets.images + self._noise(targets), targets.images)
+        begin = targets.starts
+        if begin is None:
+            begin = targets.images + self._noise(targets)
+        start = self.threat.project(begin, targets.images)
         common = initial(targets, start)
         zeros = torch.zeros_like(start[:, 0, 0, 0])
         return APGDState(

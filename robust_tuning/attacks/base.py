@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -21,15 +21,31 @@ class Targets:
         labels: `(B,)` int64.
         logits: What the model says of the images `(B, K)`.
         keys: One seed per example `(B,)` int64, see `Attack.example_key`.
+        starts: Where to begin, instead of where the attack would `(B, C, H, W)`; projected on the
+            ball first. Only attacks that `takes_starts` are given any.
     """
 
     images: Tensor
     labels: Tensor
     logits: Tensor
     keys: Tensor
+    starts: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What an attack costs at most, per example.
+
+    Attributes:
+        forward: Forward passes of an example that is never broken.
+        backward: Its backward passes; none for an attack that sees only the model's answers.
+    """
+
+    forward: int
+    backward: int
 
 
 @dataclass
@@ -84,7 +100,16 @@ class Attack(Adversary):
     An attack holds settings and a seed, never a model or an example. What happens to an example
     depends on its images, its label, its key and the model; not on its neighbours in a batch.
 
+    Attributes:
+        takes_starts: Whether `start` heeds `Targets.starts`.
     """
+
+    takes_starts: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def budget(self) -> Budget:
+        """The passes of an example that is never broken."""
 
     def stages(self, num_classes: int) -> tuple[Stage, ...]:  # noqa: ARG002  the same for all
         """The attack itself."""

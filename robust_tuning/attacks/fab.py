@@ -9,6 +9,7 @@ from torch import Tensor
 from robust_tuning.attacks.base import (
     Attack,
     AttackState,
+    Budget,
     Targets,
     initial,
     margins,
@@ -113,6 +114,11 @@ class FAB(Attack):
         self.beta = beta
         self.seed = seed
         self.threat = ThreatModel(norm, parse_fraction(eps, "eps"))
+
+    @property
+    def budget(self) -> Budget:
+        """Two passes forth and one back for each step."""
+        return Budget(2 * self.steps, self.steps)
 
     def start(self, targets: Targets) -> FABState:
         """Choose the class to be reached; the search begins at the image."""

@@ -22,5 +22,7 @@ class FGSM(PGD):
         ConfigurationError: If a setting is out of range.
     """
 
+    takes_starts = False  # it begins at the image by definition
+
     def __init__(self, *, eps: float | str = "1/255", norm: Norm = "linf", seed: int = 0) -> None:
         super().__init__(eps=eps, norm=norm, steps=1, step_size=eps, random_start=False, seed=seed)

@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import torch
 
-from robust_tuning.attacks.base import Attack, AttackState, Targets, initial, margins, misclassified
+from robust_tuning.attacks.base import (
+    Attack,
+    AttackState,
+    Budget,
+    Targets,
+    initial,
+    margins,
+    misclassified,
+)
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 from robust_tuning.types import Norm
@@ -29,6 +37,11 @@ class OfficialAutoAttack(Attack):
         self.norm = norm
         self.seed = seed
         self.threat = ThreatModel(norm, parse_fraction(eps, "eps"))
+
+    @property
+    def budget(self) -> Budget:
+        """What its four attacks take with nine targets, as its code counts."""
+        return Budget(101 + 9 * 101 + 9 * 200 + 5001 + 7, 101 + 9 * 101 + 9 * 100)
 
     def start(self, targets: Targets) -> AttackState:
         """Begin at the images themselves."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from robust_tuning.attacks.base import (
     Attack,
     AttackState,
+    Budget,
     Targets,
     initial,
     margins,
@@ -46,6 +47,8 @@ class PGD(Attack):
         ConfigurationError: If a setting is out of range.
     """
 
+    takes_starts = True
+
     def __init__(
         self,
         *,
@@ -77,10 +80,17 @@ class PGD(Attack):
             raise ConfigurationError(message)
         self._step_length = given
 
+    @property
+    def budget(self) -> Budget:
+        """The start and each step, forth and back."""
+        return Budget(self.steps + 1, self.steps + 1)
+
     def start(self, targets: Targets) -> AttackState:
-        """Draw the starting points."""
-        offsets = self._noise(targets)
-        return initial(targets, self.threat.project(targets.images + offsets, targets.images))
+        """Take the starting points given, or draw some."""
+        begin = targets.starts
+        if begin is None:
+            begin = targets.images + self._noise(targets)
+        return initial(targets, self.threat.project(begin, targets.images))
 
     def step(self, model: Oracle, state: AttackState) -> AttackState:
         """Judge the iterates; take a step where the budget allows."""

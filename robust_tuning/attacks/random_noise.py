@@ -8,6 +8,7 @@ from torch import Tensor
 from robust_tuning.attacks.base import (
     Attack,
     AttackState,
+    Budget,
     Targets,
     initial,
     margins,
@@ -53,6 +54,11 @@ class RandomNoise(Attack):
         self.samples = samples
         self.seed = seed
         self.threat = ThreatModel(norm, parse_fraction(eps, "eps"))
+
+    @property
+    def budget(self) -> Budget:
+        """One pass for each sample."""
+        return Budget(self.samples, 0)
 
     def start(self, targets: Targets) -> AttackState:
         """Draw the first samples."""

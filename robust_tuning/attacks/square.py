@@ -10,6 +10,7 @@ from torch import Tensor
 from robust_tuning.attacks.base import (
     Attack,
     AttackState,
+    Budget,
     Targets,
     initial,
     margins,
@@ -112,6 +113,11 @@ class Square(Attack):
         self.p_init = p_init
         self.seed = seed
         self.threat = ThreatModel(norm, parse_fraction(eps, "eps"))
+
+    @property
+    def budget(self) -> Budget:
+        """One pass for the start and for each query."""
+        return Budget(self.queries + 1, 0)
 
     def start(self, targets: Targets) -> SquareState:
         """Draw stripes or tiles."""

@@ -139,6 +139,37 @@ def test_a_step_takes_as_many_passes_whatever_the_rows(attack: Attack) -> None:
     assert passes([0]) == passes([0, 1, 2])
 
 
+class Sure(nn.Module):
+    """Never in doubt of class 0, with gradients all the same."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        logits: Tensor = NET(pictures) + 1000 * torch.eye(4, dtype=torch.float64)[0]
+        return logits
+
+
+def test_an_example_that_is_never_broken_costs_the_budget(attack: Attack) -> None:
+    model, none = Sure(), torch.zeros(2, dtype=torch.int64)
+    oracle = Oracle(model)
+    keys = torch.tensor([attack.example_key(row) for row in (0, 1)])
+    state = attack.start(Targets(PICTURES[:2], none, model(PICTURES[:2]), keys))
+    while not (state.broken | state.spent).any():
+        state = attack.step(oracle, state)
+    assert (state.spent & ~state.broken).all()
+    assert (oracle.forward, oracle.backward) == (
+        2 * attack.budget.forward,
+        2 * attack.budget.backward,
+    )
+
+
+def test_it_begins_where_it_is_told(attack: Attack) -> None:
+    if not attack.takes_starts:
+        return
+    keys = torch.tensor([attack.example_key(row) for row in range(4)])
+    starts = (PICTURES[:4] + 2 * EPS).clamp(0, 1)
+    state = attack.start(Targets(PICTURES[:4], LABELS[:4], LOGITS[:4], keys, starts))
+    assert torch.equal(state.adversarial, attack.threat.project(starts, PICTURES[:4]))
+
+
 def test_an_example_ends_the_same_alone_and_among_others(attack: Attack) -> None:
     together = trajectory(attack, list(range(12)))
     for row in (0, 5, 11):
