@@ -14,19 +14,19 @@ FILE = Path(__file__).parent / "pgd_peers.safetensors"
 
 @dataclass(frozen=True)
 class Settings:
-    """A radius and how it is searched; for `linf` so long steps that an image recovers."""
+    """A radius and how it is searched; with `linf` one image recovers on the way."""
 
     eps: float
     step_size: float
     steps: int = 6
 
 
-SETTINGS: dict[Norm, Settings] = {"linf": Settings(0.02, 0.04), "l2": Settings(0.2, 0.3)}
+SETTINGS: dict[Norm, Settings] = {"linf": Settings(0.02, 0.015), "l2": Settings(0.2, 0.3)}
 
 
 def network() -> nn.Module:
     """What is attacked, in float64."""
-    return conv_net(5, seed=1).eval()
+    return conv_net(5, seed=5).eval()
 
 
 @dataclass(frozen=True)
