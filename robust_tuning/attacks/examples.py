@@ -19,8 +19,8 @@ from robust_tuning.types import Norm
 
 Kept = Literal["float32", "uint8"]
 _ORDERS: dict[Norm, float] = {"linf": float("inf"), "l2": 2.0, "l1": 1.0}
-# What the rounding of float32 may add to a distance.
-_ROUNDING = 1e-6
+# What float32 may add to the distance of a pixel that lies at the edge of the ball.
+_ROUNDING = 2.0**-23
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ class Collection:
             ]
         ).numpy()
         distance = np.array([self._distance[int(place)] for place in places])
-        inside = distance <= self._threat.eps + _ROUNDING
+        pixels = images[0].numel() ** (1 / _ORDERS[self._threat.norm])
+        inside = distance <= self._threat.eps + pixels * _ROUNDING
         return AdversarialExamples(
             indices[places], labels[places], images, wrong & inside, distance
         )
