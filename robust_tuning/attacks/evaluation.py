@@ -81,6 +81,7 @@ class Evaluation:
         self._labels: list[Tensor] = []
         self._correct: list[Tensor] = []
         self._leads = Leads()
+        self._dtype = torch.float32
         self.count = 0
 
     def steps(self, examples: Iterable[Batch]) -> Iterator[None]:
@@ -143,13 +144,14 @@ class Evaluation:
         )
 
     def _answer(self, images: Tensor) -> Tensor:
-        return self._clean_pass(images.to(self._device)).cpu()
+        return self._clean_pass(images.to(self._device, self._dtype)).cpu()
 
     def _take(self, batch: Batch) -> Iterator[None]:
         # A clone, because tensors made in inference mode carry no gradients.
         images = batch.images.to(self._device).clone()
         labels = batch.labels.to(self._device).clone()
         check_images(images)
+        self._dtype = images.dtype
         logits = self._clean_pass(images)
         check_logits(logits, labels)
         if not self.count:
