@@ -102,9 +102,12 @@ class Attack(Adversary):
 
     Attributes:
         takes_starts: Whether `start` heeds `Targets.starts`.
+        measures_distance: Whether its states carry `distance`, the smallest length of a
+            perturbation that broke the model `(B,)`, so that one run decides every radius.
     """
 
     takes_starts: ClassVar[bool] = False
+    measures_distance: ClassVar[bool] = False
 
     @property
     @abstractmethod

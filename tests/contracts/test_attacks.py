@@ -36,6 +36,7 @@ def attacks() -> list[type[Attack]]:
 VARIANTS: dict[str, list[dict[str, object]]] = {
     "APGD": [{}, {"loss": "dlr"}, {"loss": "dlr_targeted", "target": 2}, {"loss": "margin"}],
     "FAB": [{}, {"norm": "l2"}, {"target": 2}],
+    "FMN": [{"steps": 30}, {"steps": 30, "norm": "l2"}],
     "Square": [{"queries": 100}, {"queries": 100, "norm": "l2"}],
 }
 
