@@ -191,7 +191,9 @@ class APGD(Attack):
         state = cast("APGDState", state)  # begun by `start`
         labels, targets = state.labels, state.targets
         seen = model.gradient(
-            state.adversarial, lambda logits: loss_values(self.loss, logits, labels, targets)
+            state.adversarial,
+            lambda logits: loss_values(self.loss, logits, labels, targets),
+            labels,
         )
         broken = misclassified(seen.logits, labels)
         spent = state.steps >= self.steps

@@ -11,11 +11,12 @@ class FGSM(PGD):
     bound on robust accuracy that only says how much stronger attacks add.
 
     Source: I. Goodfellow et al., "Explaining and Harnessing Adversarial Examples", arXiv 1412.6572,
-    section 4; for `l2` the step along the gradient itself.
+    section 4; for `l2` the step along the gradient itself, for `l1` along its largest components as
+    in `PGD`.
 
     Args:
         eps: Radius in [0, 1] pixel units: a number or a fraction such as `4/255`.
-        norm: `linf` or `l2`.
+        norm: `linf`, `l2` or `l1`.
         seed: Not used: nothing here is random.
 
     Raises:

@@ -16,6 +16,7 @@ from robust_tuning.attacks.base import (
     margins,
     misclassified,
 )
+from robust_tuning.attacks.l1_ball import onto_l1_ball
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 from robust_tuning.errors import ConfigurationError
@@ -79,8 +80,9 @@ class FMN(Attack):
     it may come to the boundary to the last digit without crossing it: where the third case adds
     less than a ten-thousandth to the radius, the second applies here. As there, the l2 projection
     leads to the sphere also from inside, where the paper leaves points inside alone. Further
-    deviations: of classes with equal logits the first is taken, not the mean of all; a direction
-    is found for gradients too small to be squared; gradients that are not finite point nowhere.
+    deviations: the l1 projection heeds the bounds of the pixels, instead of clipping afterwards;
+    of classes with equal logits the first is taken, not the mean of all; a direction is found for
+    gradients too small to be squared; gradients that are not finite point nowhere.
 
     Args:
         eps: Radius in [0, 1] pixel units: a number or a fraction such as `4/255`.
@@ -143,7 +145,7 @@ class FMN(Attack):
     def step(self, model: Oracle, state: AttackState) -> FMNState:
         """Judge each row's point, and move on towards the boundary on a new radius."""
         here = cast("FMNState", state)  # begun by `start`
-        seen = model.gradient(here.points, lambda logits: _lead(logits, here.labels))
+        seen = model.gradient(here.points, lambda logits: _lead(logits, here.labels), here.labels)
         going = ~(here.broken | here.spent)
         wrong = misclassified(seen.logits, here.labels)
         lead = margins(seen.logits, here.labels)
@@ -193,9 +195,19 @@ class FMN(Attack):
         share = _LAST_STEP + (1 - _LAST_STEP) * self._cosine(state)
         lengths = (self._step_length * share).to(gradients).view(-1, 1, 1, 1)
         offsets = state.points - state.images + lengths * _STRAIGHT.steepest(gradients)
-        radii = radius.to(offsets)[:, None]
-        placed = _onto(offsets.flatten(1), radii, self.norm).view_as(offsets)
-        return (state.images + placed).clamp(*_BOUNDS)
+        return (state.images + self._onto(offsets, state.images, radius)).clamp(*_BOUNDS)
+
+    def _onto(self, offsets: Tensor, images: Tensor, radius: Tensor) -> Tensor:
+        """Bring offsets to a length of at most the radius; in l2, to exactly that."""
+        radii = radius.to(offsets).view(-1, 1, 1, 1)
+        match self.norm:
+            case "linf":
+                return torch.maximum(torch.minimum(offsets, radii), -radii)
+            case "l2":
+                lengths = _norms(offsets, 2).to(offsets).clamp_min(_SMALLEST)
+                return offsets * (radii / lengths.view(-1, 1, 1, 1))
+            case "l1":
+                return onto_l1_ball(offsets, images, radii)
 
     def _cosine(self, state: FMNState) -> Tensor:
         """From one at the first step, by the shape of a cosine, towards zero `(B,)` float64."""
@@ -217,21 +229,3 @@ def _norms(offsets: Tensor, order: float) -> Tensor:
     """Lengths `(B,)` in float64, where squares and long sums lose nothing that matters."""
     lengths: Tensor = torch.linalg.vector_norm(offsets.flatten(1), order, 1, dtype=torch.float64)
     return lengths
-
-
-def _onto(offsets: Tensor, radius: Tensor, norm: Norm) -> Tensor:
-    """Bring offsets `(B, N)` to a length of at most `radius` `(B, 1)`; in l2, to exactly that."""
-    if norm == "linf":
-        return torch.maximum(torch.minimum(offsets, radius), -radius)
-    if norm == "l2":
-        on_sphere: Tensor = offsets * (
-            radius / offsets.norm(dim=1, keepdim=True).clamp_min(_SMALLEST)
-        )
-        return on_sphere
-    # The nearest point of the l1 ball: every component is drawn to zero by the same amount.
-    sizes = offsets.abs().sort(1, descending=True).values
-    excess = sizes.cumsum(1) - radius
-    places = torch.arange(1, sizes.shape[1] + 1, device=sizes.device)
-    kept = (sizes * places > excess).sum(1, keepdim=True).clamp_min(1)
-    drawn = (excess.gather(1, kept - 1) / kept).clamp_min(0)
-    return offsets.sign() * (offsets.abs() - drawn).clamp_min(0)

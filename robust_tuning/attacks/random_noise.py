@@ -30,7 +30,7 @@ class RandomNoise(Attack):
 
     Args:
         eps: Radius in [0, 1] pixel units: a number or a fraction such as `4/255`.
-        norm: `linf` or `l2`.
+        norm: `linf`, `l2` or `l1`.
         samples: How many to try.
         seed: Where the noise comes from.
 

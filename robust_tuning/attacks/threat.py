@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from robust_tuning.attacks.l1_ball import onto_l1_ball, random_in_l1_ball
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.types import Bounds, Norm
 
@@ -64,7 +65,7 @@ class ThreatModel:
     """All images within `eps` of the original, in [0, 1] pixel units, that are valid images.
 
     Args:
-        norm: `linf` or `l2`, over all pixels and channels of an image.
+        norm: `linf`, `l2` or `l1`, over all pixels and channels of an image.
         eps: The radius.
 
     Raises:
@@ -75,10 +76,13 @@ class ThreatModel:
     eps: float
 
     def __post_init__(self) -> None:
-        if self.norm not in ("linf", "l2"):
-            message = f"norm is {self.norm!r}, expected 'linf' or 'l2'"
+        if self.norm not in ("linf", "l2", "l1"):
+            message = f"norm is {self.norm!r}, expected 'linf', 'l2' or 'l1'"
             raise ConfigurationError(message)
-        if not 0 <= self.eps < float("inf") or (self.norm == "linf" and self.eps > 1):
+        if not 0 <= self.eps < float("inf"):
+            message = f"eps is {self.eps:g}, expected a number not below 0 (pixel units of [0, 1])"
+            raise ConfigurationError(message)
+        if self.norm == "linf" and self.eps > 1:
             message = (
                 f"eps is {self.eps:g}, expected 0 <= eps <= 1 (pixel units of [0, 1]); "
                 f"did you mean {self.eps:g}/255 = {self.eps / 255:.4f}?"
@@ -91,22 +95,26 @@ class ThreatModel:
         return f"{self.norm}-{format_fraction(self.eps)}"
 
     def project(self, candidates: Tensor, images: Tensor) -> Tensor:
-        """The nearest points of the ball, clipped to valid pixels.
+        """The nearest points of the ball that are valid images.
 
-        For `linf` this is the exact projection on the intersection. For `l2` the clipping follows
-        the projection, as in every reference implementation: the result lies in both sets, since
-        clipping moves each pixel towards the original.
+        For `linf` and `l1` this is the exact projection on the intersection, see `onto_l1_ball`.
+        For `l2` the points of the ball are clipped to valid pixels, as in every reference
+        implementation: the result lies in both sets, since clipping moves each pixel towards the
+        original.
 
         Args:
             candidates: `(B, C, H, W)`.
             images: The originals, of the same shape, in [0, 1].
         """
         offset = candidates - images
-        if self.norm == "linf":
-            offset = offset.clamp(-self.eps, self.eps)
-        else:
-            lengths = _lengths(offset)
-            offset = offset * (self.eps / lengths.clamp_min(1e-12)).clamp_max(1.0)
+        match self.norm:
+            case "linf":
+                offset = offset.clamp(-self.eps, self.eps)
+            case "l2":
+                lengths = _lengths(offset)
+                offset = offset * (self.eps / lengths.clamp_min(1e-12)).clamp_max(1.0)
+            case "l1":
+                offset = onto_l1_ball(offset, images, self.eps)
         return (images + offset).clamp(*_BOUNDS)
 
     def random_point(self, generator: torch.Generator, shape: torch.Size) -> Tensor:
@@ -118,6 +126,8 @@ class ThreatModel:
         """
         if self.norm == "linf":
             return (torch.rand(shape, generator=generator) * 2 - 1) * self.eps
+        if self.norm == "l1":
+            return random_in_l1_ball(generator, shape, self.eps)
         direction: Tensor = torch.randn(shape, generator=generator)
         radius = float(torch.rand((), generator=generator)) ** (1 / direction.numel()) * self.eps
         length = float(direction.norm())
@@ -127,11 +137,18 @@ class ThreatModel:
     def steepest(self, gradients: Tensor) -> Tensor:
         """The direction of unit norm along which a linear function grows fastest.
 
+        For `l1` it has a single component, the first of the largest gradients.
+
         Args:
             gradients: `(B, C, H, W)`; an all-zero gradient gives no direction.
         """
         if self.norm == "linf":
             return gradients.sign()
+        if self.norm == "l1":
+            flat = gradients.flatten(1)
+            first = flat.abs().argmax(1, keepdim=True)
+            signs = flat.gather(1, first).sign()
+            return torch.zeros_like(flat).scatter_(1, first, signs).view_as(gradients)
         # Scaled first, because the squares of a confident model's gradients underflow.
         largest = gradients.abs().amax((1, 2, 3), keepdim=True)
         scaled = gradients / torch.where(largest > 0, largest, 1.0)

@@ -145,5 +145,10 @@ def _counts(outcomes: Outcomes) -> dict[str, dict[str, int]]:
         for threat, diagnostics in outcomes.diagnostics.items()
     }
     for threat, audit in outcomes.audits.items():
-        counts[threat] |= {f"audit_{name}": value for name, value in asdict(audit).items()}
+        counts[threat] |= {
+            "audit_left_alone": audit.left_alone,
+            "audit_sampled": audit.sampled,
+            "audit_broken": audit.broken,
+            "audit_overstated_at_most": audit.overstated_at_most(),
+        }
     return counts

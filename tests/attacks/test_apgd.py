@@ -256,7 +256,7 @@ def test_the_default_attack() -> None:
         ({"loss": "dlr_targeted", "target": 0}, "target is 0, expected at least 1"),
         ({"target": 2}, "target is 2, .* 1 with any loss but 'dlr_targeted' \\(got 'ce'\\)"),
         ({"eps": 4.0}, r"did you mean 4/255"),
-        ({"norm": "l1"}, "'linf' or 'l2'"),
+        ({"norm": "l7"}, "'linf', 'l2' or 'l1'"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], words: str) -> None:

@@ -13,8 +13,8 @@ PICTURES = images(60)
 LABELS = labelled(NET, PICTURES, wrong_every=10**6)
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_it_is_one_step_of_the_radius_along_the_gradient(norm: Norm) -> None:
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+def test_it_is_one_step_of_the_radius_up_the_gradient(norm: Norm) -> None:
     eps = 0.01
     attack = FGSM(eps=eps, norm=norm)
     targets = Targets(PICTURES, LABELS, NET(PICTURES).detach(), torch.arange(60))
@@ -24,6 +24,9 @@ def test_it_is_one_step_of_the_radius_along_the_gradient(norm: Norm) -> None:
     unit = gradient.sign()
     if norm == "l2":
         unit = torch.stack([g / g.norm() for g in gradient])
+    if norm == "l1":
+        flat = gradient.flatten(1)
+        unit = (flat.sign() * (flat.abs() == flat.abs().amax(1, keepdim=True))).view_as(gradient)
     assert torch.allclose(found, (PICTURES + eps * unit).clamp(0, 1), atol=1e-9)
 
 

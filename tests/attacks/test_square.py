@@ -211,7 +211,7 @@ def test_images_of_any_shape_are_searched(norm: Norm, shape: tuple[int, int, int
         ({"p_init": 0.0}, "p_init is 0.0, expected 0 < p_init <= 1"),
         ({"p_init": 1.1}, "p_init is 1.1"),
         ({"eps": 4.0}, "did you mean 4/255"),
-        ({"norm": "l1"}, "'linf' or 'l2'"),
+        ({"norm": "l7"}, "'linf', 'l2' or 'l1'"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], words: str) -> None:

@@ -10,12 +10,13 @@ from robust_tuning.attacks.threat import ThreatModel, format_fraction, parse_fra
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.types import Norm
 
-NORMS: tuple[Norm, ...] = ("linf", "l2")
+NORMS: tuple[Norm, ...] = ("linf", "l2", "l1")
+ORDERS = {"linf": math.inf, "l2": 2, "l1": 1}
 SHAPE = torch.Size((3, 4, 4))
 
 
 def lengths(offsets: Tensor, norm: Norm) -> Tensor:
-    found: Tensor = offsets.flatten(1).norm(dim=1, p=math.inf if norm == "linf" else 2)
+    found: Tensor = offsets.flatten(1).norm(dim=1, p=ORDERS[norm])
     return found
 
 
@@ -23,7 +24,7 @@ def lengths(offsets: Tensor, norm: Norm) -> Tensor:
 def projections(draw: st.DrawFn) -> tuple[ThreatModel, Tensor, Tensor, Tensor]:
     """A threat, originals in [0, 1], and two sets of candidates anywhere."""
     norm = draw(st.sampled_from(NORMS))
-    eps = draw(st.floats(0, 1 if norm == "linf" else 4))
+    eps = draw(st.floats(0, {"linf": 1, "l2": 4, "l1": 30}[norm]))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 10_000)))
     originals = torch.rand(5, *SHAPE, generator=generator)
     # Pixels on the bounds, where clipping matters.
@@ -41,7 +42,9 @@ def test_projected_points_are_valid_images_inside_the_ball(
 ) -> None:
     threat, originals, candidates, _ = case
     projected = threat.project(candidates, originals)
-    assert lengths(projected - originals, threat.norm).max() <= threat.eps + 1e-6
+    assert lengths(projected - originals, threat.norm).max() <= threat.eps + 1e-6 * max(
+        1, threat.eps
+    )
     assert projected.min() >= 0
     assert projected.max() <= 1
 
@@ -116,6 +119,13 @@ def test_random_l2_points_fill_the_ball_evenly() -> None:
     assert points.mean(0).abs().max() < 0.06
 
 
+def test_the_l1_projection_gives_to_other_pixels_what_the_bounds_take() -> None:
+    originals = torch.tensor([0.9, 0.5, 0.5]).view(1, 3, 1, 1)
+    candidates = originals + torch.tensor([0.7, 0.5, -0.1]).view(1, 3, 1, 1)
+    expected = torch.tensor([1.0, 0.9, 0.5]).view(1, 3, 1, 1)
+    assert torch.allclose(ThreatModel("l1", 0.5).project(candidates, originals), expected)
+
+
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("scale", [1e-35, 1e-20, 1.0, 1e20])
 def test_the_steepest_direction_has_length_one_however_small_the_gradient(
@@ -184,15 +194,20 @@ def test_impossible_radii_are_refused(norm: Norm, eps: float) -> None:
         ThreatModel(norm, eps)
 
 
-def test_an_l2_radius_may_exceed_one() -> None:
+def test_radii_of_several_pixels_are_no_mistake_but_for_linf() -> None:
     assert ThreatModel("l2", 3.0).eps == 3
+    assert ThreatModel("l1", 12.0).eps == 12
+    with pytest.raises(ConfigurationError) as caught:
+        ThreatModel("l1", -12.0)
+    assert "255" not in str(caught.value)
 
 
 def test_unknown_norms_are_refused_by_naming_the_known() -> None:
-    with pytest.raises(ConfigurationError, match=r"'l1'.*'linf' or 'l2'"):
-        ThreatModel("l1", 0.1)  # type: ignore[arg-type]  # what a user may write
+    with pytest.raises(ConfigurationError, match=r"'l3'.*'linf', 'l2' or 'l1'"):
+        ThreatModel("l3", 0.1)  # type: ignore[arg-type]  # what a user may write
 
 
 def test_the_key_names_norm_and_radius() -> None:
     assert ThreatModel("linf", 1 / 255).key == "linf-1/255"
     assert ThreatModel("l2", 0.5).key == "l2-0.5"
+    assert ThreatModel("l1", 12).key == "l1-12"

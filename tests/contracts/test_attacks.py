@@ -36,7 +36,10 @@ def attacks() -> list[type[Attack]]:
 VARIANTS: dict[str, list[dict[str, object]]] = {
     "APGD": [{}, {"loss": "dlr"}, {"loss": "dlr_targeted", "target": 2}, {"loss": "margin"}],
     "FAB": [{}, {"norm": "l2"}, {"target": 2}],
-    "FMN": [{"steps": 30}, {"steps": 30, "norm": "l2"}],
+    "FGSM": [{}, {"norm": "l1"}],
+    "FMN": [{"steps": 30}, {"steps": 30, "norm": "l2"}, {"steps": 30, "norm": "l1"}],
+    "PGD": [{}, {"norm": "l1"}],
+    "RandomNoise": [{}, {"norm": "l1"}],
     "Square": [{"queries": 100}, {"queries": 100, "norm": "l2"}],
 }
 
@@ -54,7 +57,8 @@ def variants() -> list[tuple[type[Attack], dict[str, object]]]:
     ]
 
 
-EPS = 0.03
+RADIUS = {"linf": 0.03, "l2": 0.03, "l1": 0.5}
+ORDER = {"linf": float("inf"), "l2": 2, "l1": 1}
 NET = conv_net()
 PICTURES = images(24)
 LABELS = labelled(NET, PICTURES, wrong_every=10**6)
@@ -66,8 +70,8 @@ LOGITS = NET(PICTURES).detach()
 )
 def attack(request: pytest.FixtureRequest) -> Attack:
     kind, more = request.param
-    made: Attack = with_radius(kind(**more), EPS)
-    return made
+    made: Attack = kind(**more)
+    return with_radius(made, RADIUS[made.threat.norm])
 
 
 def with_radius(attack: Attack, eps: float, **changes: int) -> Attack:
@@ -104,10 +108,10 @@ def test_there_is_something_to_test() -> None:
 
 
 def test_iterates_are_valid_images_in_the_ball(attack: Attack) -> None:
-    order = float("inf") if attack.threat.norm == "linf" else 2
+    order = ORDER[attack.threat.norm]
     for state in trajectory(attack, list(range(24))):
         offsets = (state.adversarial - PICTURES).flatten(1).norm(dim=1, p=order)
-        assert offsets.max() <= EPS + 1e-6
+        assert offsets.max() <= attack.threat.eps + 1e-6
         assert state.adversarial.min() >= 0
         assert state.adversarial.max() <= 1
 
@@ -166,7 +170,7 @@ def test_it_begins_where_it_is_told(attack: Attack) -> None:
     if not attack.takes_starts:
         return
     keys = torch.tensor([attack.example_key(row) for row in range(4)])
-    starts = (PICTURES[:4] + 2 * EPS).clamp(0, 1)
+    starts = (PICTURES[:4] + 2 * attack.threat.eps).clamp(0, 1)
     state = attack.start(Targets(PICTURES[:4], LABELS[:4], LOGITS[:4], keys, starts))
     assert torch.equal(state.adversarial, attack.threat.project(starts, PICTURES[:4]))
 
@@ -215,7 +219,8 @@ def test_an_attack_can_be_written_down_copied_and_pickled(attack: Attack) -> Non
 
 def test_a_larger_radius_has_another_name_and_breaks_more(attack: Attack) -> None:
     small, large = (
-        evaluate(NET, batches(PICTURES, LABELS), with_radius(attack, eps)) for eps in (0.003, 0.06)
+        evaluate(NET, batches(PICTURES, LABELS), with_radius(attack, share * attack.threat.eps))
+        for share in (0.1, 2)
     )
     assert list(small.robust) != list(large.robust)
     assert sum(v.sum() for v in large.robust.values()) < sum(v.sum() for v in small.robust.values())
