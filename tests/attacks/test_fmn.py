@@ -187,6 +187,26 @@ def test_gradients_that_say_nothing_are_noted_and_harmless() -> None:
     assert all(verdict.all() for verdict in outcomes.robust.values())
 
 
+@pytest.mark.parametrize("norm", NORMS)
+def test_without_a_gradient_the_radius_is_as_large_as_can_be_and_nothing_moves(norm: Norm) -> None:
+    pictures, labels = grey([0.25]), torch.tensor([0])
+    attack = FMN(norm=norm)
+    state = attack.step(Oracle(Broken()), begun(Broken(), pictures, labels, attack))
+    assert float(state.radius) == pytest.approx(0.75 * PIXELS ** (1 / ORDERS[norm]))
+    assert torch.equal(state.points, pictures)
+
+
+def test_one_pixel_without_a_finite_gradient_does_not_stop_the_others() -> None:
+    class Spiked(nn.Module):
+        def forward(self, pictures: Tensor) -> Tensor:
+            spike = (pictures[:, 1, 1, 1] - pictures[:, 1, 1, 1].detach()).sqrt()
+            return torch.stack([0 * spike.detach(), pictures[:, 0, 0, 0] - 0.5 + spike], dim=1)
+
+    state = finished(Spiked(), grey([0.46]), torch.tensor([0]), FMN(eps=0.05))
+    assert state.bad_gradient.all()
+    assert float(state.distance) == pytest.approx(0.04, rel=1e-3)
+
+
 def test_gradients_too_small_to_be_squared_show_the_way() -> None:
     net, pictures, labels = brightness(gain=1e-30).float(), grey([0.46]).float(), torch.tensor([0])
     state = finished(net, pictures, labels, FMN(eps=0.05, norm="l2", steps=20))
