@@ -37,6 +37,7 @@ VARIANTS: dict[str, list[dict[str, object]]] = {
     "APGD": [{}, {"loss": "dlr"}, {"loss": "dlr_targeted", "target": 2}, {"loss": "margin"}],
     "FAB": [{}, {"norm": "l2"}, {"target": 2}],
     "FGSM": [{}, {"norm": "l1"}],
+    "FMN": [{"steps": 30}, {"steps": 30, "norm": "l2"}, {"steps": 30, "norm": "l1"}],
     "PGD": [{}, {"norm": "l1"}],
     "RandomNoise": [{}, {"norm": "l1"}],
     "Square": [{"queries": 100}, {"queries": 100, "norm": "l2"}],
