@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robust_tuning.attacks import FMN, PGD, Outcomes, Triage, evaluate
+from robust_tuning.attacks import FMN, PGD, Adversary, Outcomes, evaluate
+from robust_tuning.attacks.adversary import Choice, Stage, Survivors
 from robust_tuning.attacks.journal import Journal, Verdicts
+from robust_tuning.attacks.threat import ThreatModel
 from robust_tuning.errors import RobustTuningError
 from tests.attacks.toys import batches, conv_net, images, labelled
 
@@ -15,10 +17,28 @@ NET = conv_net(5)
 PICTURES = images(26)
 LABELS = labelled(NET, PICTURES)
 
+
+class Gated(Adversary):
+    """Another stage for every second survivor, and for one of the others."""
+
+    def __init__(self, eps: float) -> None:
+        self.threat = ThreatModel("linf", eps)
+        self.eps = eps
+        self.seed = 0
+
+    def stages(self, num_classes: int) -> tuple[Stage, ...]:
+        attack = PGD(eps=self.eps, steps=4)
+        return Stage(attack), Stage(attack, self._choose), Stage(attack)
+
+    def _choose(self, survivors: Survivors) -> Choice:
+        places = np.argsort(np.argsort(survivors.margin))
+        return Choice(places % 2 == 0, places == 1)
+
+
 ATTACKS: dict[str, Any] = {
     "one": [PGD(eps=0.01, steps=6)],
     "several radii": [PGD(eps=eps, steps=6) for eps in (0.005, 0.01)],
-    "stages and gates": [Triage(eps=eps, restarts=1) for eps in (0.005, 0.012)],
+    "stages and gates": [Gated(eps) for eps in (0.005, 0.012)],
     "distances": [FMN(eps=eps, steps=12) for eps in (0.005, 0.01)],
 }
 
