@@ -35,7 +35,7 @@ def test_an_interrupted_point_goes_on_where_it_was(
     (journal,) = (folder / "journal").iterdir()
     assert journal.stat().st_size > 0
     assert main(["evaluate", str(run), "--device", "cpu", *words]) == 0
-    assert list((folder / "journal").iterdir()) == []
+    assert not (folder / "journal").exists()
     points = read_points(folder)
     for path in (folder / "frontier.jsonl", *(folder / "outcomes").iterdir()):
         path.unlink()
