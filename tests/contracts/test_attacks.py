@@ -35,7 +35,12 @@ def attacks() -> list[type[Attack]]:
 # Settings under which the laws must hold, where the defaults are not enough or take too long.
 VARIANTS: dict[str, list[dict[str, object]]] = {
     "APGD": [{}, {"loss": "dlr"}, {"loss": "dlr_targeted", "target": 2}, {"loss": "margin"}],
-    "FAB": [{}, {"norm": "l2"}, {"target": 2}],
+    "FAB": [
+        {},
+        {"norm": "l2"},
+        {"target": 2, "norm": "l1"},
+        {"steps": 20, "rivals": 3, "restarts": 3},
+    ],
     "FGSM": [{}, {"norm": "l1"}],
     "FMN": [{"steps": 30}, {"steps": 30, "norm": "l2"}, {"steps": 30, "norm": "l1"}],
     "PGD": [{}, {"norm": "l1"}],
