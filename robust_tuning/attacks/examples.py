@@ -19,8 +19,8 @@ from robust_tuning.types import Norm
 
 Kept = Literal["float32", "uint8"]
 _ORDERS: dict[Norm, float] = {"linf": float("inf"), "l2": 2.0, "l1": 1.0}
-# What the rounding of float32 may add to a distance.
-_ROUNDING = 1e-6
+# What float32 may add to the distance of a pixel that lies at the edge of the ball.
+_ROUNDING = 2.0**-23
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ class Collection:
         found = state.adversarial
         if self._kept == "uint8":
             found = rounded(found, state.images, self._threat)
-        offsets = (as_pixels(found) - state.images).double().flatten(1)
+        pixels = as_pixels(found) if self._kept == "uint8" else found
+        offsets = (pixels - state.images).double().flatten(1)
         order = _ORDERS[self._threat.norm]
         lengths = torch.linalg.vector_norm(offsets, order, 1).tolist()
         kept = found if self._kept == "uint8" else found.float()
@@ -141,7 +142,8 @@ class Collection:
             ]
         ).numpy()
         distance = np.array([self._distance[int(place)] for place in places])
-        inside = distance <= self._threat.eps + _ROUNDING
+        pixels = images[0].numel() ** (1 / _ORDERS[self._threat.norm])
+        inside = distance <= self._threat.eps + pixels * _ROUNDING
         return AdversarialExamples(
             indices[places], labels[places], images, wrong & inside, distance
         )
@@ -149,7 +151,7 @@ class Collection:
 
 def as_pixels(images: Tensor) -> Tensor:
     """Images in [0, 1], whatever they are kept as."""
-    return images.float() / 255 if images.dtype == torch.uint8 else images
+    return images.float() / 255 if images.dtype == torch.uint8 else images.float()
 
 
 def rounded(adversarial: Tensor, images: Tensor, threat: ThreatModel) -> Tensor:

@@ -358,7 +358,8 @@ class Uneven(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         level = pictures[:, 0, 0, 0]
         none = torch.zeros_like(level)
-        return torch.stack([none, (level - level.detach()).sqrt() - 0.01, none, level - 0.5], 1)
+        steep = (level - level.detach()) * 1e200 * 1e200 - 0.01
+        return torch.stack([none, steep, none, level - 0.5], dim=1)
 
 
 @pytest.mark.parametrize("target", [1, 2])

@@ -34,7 +34,14 @@ def attacks() -> list[type[Attack]]:
 
 # Settings under which the laws must hold, where the defaults are not enough or take too long.
 VARIANTS: dict[str, list[dict[str, object]]] = {
-    "APGD": [{}, {"loss": "dlr"}, {"loss": "dlr_targeted", "target": 2}, {"loss": "margin"}],
+    "APGD": [
+        {"eot": 2, "steps": 30},
+        {"loss": "dlr"},
+        {"loss": "dlr_targeted", "target": 2},
+        {"loss": "margin", "norm": "l2"},
+        {"norm": "l1"},
+        {"norm": "l1", "wide": True, "steps": 20},
+    ],
     "FAB": [
         {},
         {"norm": "l2"},
