@@ -42,7 +42,12 @@ VARIANTS: dict[str, list[dict[str, object]]] = {
         {"norm": "l1"},
         {"norm": "l1", "wide": True, "steps": 20},
     ],
-    "FAB": [{}, {"norm": "l2"}, {"target": 2}],
+    "FAB": [
+        {},
+        {"norm": "l2"},
+        {"target": 2, "norm": "l1"},
+        {"steps": 20, "rivals": 3, "restarts": 3},
+    ],
     "FGSM": [{}, {"norm": "l1"}],
     "FMN": [{"steps": 30}, {"steps": 30, "norm": "l2"}, {"steps": 30, "norm": "l1"}],
     "PGD": [{}, {"norm": "l1"}],
