@@ -11,6 +11,8 @@ from robust_tuning.attacks.engine import evaluate
 from robust_tuning.attacks.examples import AdversarialExamples
 from robust_tuning.attacks.fab import FAB
 from robust_tuning.attacks.fgsm import FGSM
+from robust_tuning.attacks.fmn import FMN
+from robust_tuning.attacks.metric import RobustAccuracy
 from robust_tuning.attacks.outcomes import Outcomes, Progress
 from robust_tuning.attacks.pgd import PGD
 from robust_tuning.attacks.random_noise import RandomNoise
@@ -23,6 +25,7 @@ __all__ = [
     "APGD",
     "FAB",
     "FGSM",
+    "FMN",
     "PGD",
     "AdversarialExamples",
     "Adversary",
@@ -36,6 +39,7 @@ __all__ = [
     "Outcomes",
     "Progress",
     "RandomNoise",
+    "RobustAccuracy",
     "Speed",
     "Square",
     "Stratum",

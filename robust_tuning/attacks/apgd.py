@@ -1,21 +1,15 @@
-"""Auto-PGD: gradient ascent with momentum that finds its step size by itself."""
+"""Auto-PGD: gradient ascent that finds its step size, or its sparsity, by itself."""
 
-import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from robust_tuning.attacks.base import (
-    Attack,
-    AttackState,
-    Budget,
-    Targets,
-    initial,
-    margins,
-    misclassified,
-)
+from robust_tuning.attacks.apgd_momentum import Momentum, checkpoints
+from robust_tuning.attacks.apgd_sparsity import Sparsity, plan
+from robust_tuning.attacks.apgd_state import APGDState, where_rows
+from robust_tuning.attacks.base import Attack, AttackState, Budget, Targets, margins, misclassified
 from robust_tuning.attacks.losses import (
     Loss,
     check_classes,
@@ -23,98 +17,52 @@ from robust_tuning.attacks.losses import (
     loss_values,
     ranked_others,
 )
-from robust_tuning.attacks.oracle import Oracle
+from robust_tuning.attacks.oracle import Gradient, Oracle
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.types import Norm
 
-_MOMENTUM = 0.75
-
-
-@dataclass
-class APGDState(AttackState):
-    """Where Auto-PGD stands.
-
-    Attributes:
-        targets: The class that a targeted loss draws to `(B,)`.
-        previous: Where the last step began `(B, C, H, W)`.
-        best: The iterate of the largest loss `(B, C, H, W)`.
-        best_gradient: The gradient there `(B, C, H, W)`.
-        best_loss: The loss there `(B,)`.
-        last_loss: The loss of the iterate before, zero in place of the start's `(B,)`.
-        step_size: `(B,)`.
-        rises: How many iterates since the last checkpoint have raised the loss `(B,)`.
-        checked_loss: The largest loss at the last checkpoint `(B,)`.
-        reduced: Whether the step size was halved at the last checkpoint `(B,)`.
-    """
-
-    targets: Tensor
-    previous: Tensor
-    best: Tensor
-    best_gradient: Tensor
-    best_loss: Tensor
-    last_loss: Tensor
-    step_size: Tensor
-    rises: Tensor
-    checked_loss: Tensor
-    reduced: Tensor
-
-
-def checkpoints(steps: int, rho: float) -> tuple[int, ...]:
-    """When the step size is reconsidered, and how few rises of the loss then count as too few.
-
-    The first window lasts 22 % of the steps, each further one 3 % less, but none under 6 %.
-
-    Args:
-        steps: The budget.
-        rho: Share of the steps in a window that must raise the loss.
-
-    Returns:
-        For each number of steps taken, from 0 to the budget: -1 where there is no checkpoint,
-        otherwise the largest number of rises with which the step size is halved.
-
-    >>> [step for step, allowed in enumerate(checkpoints(100, 0.75)) if allowed >= 0]
-    [22, 41, 57, 70, 80, 87, 93, 99]
-    >>> checkpoints(8, 0.75)
-    (-1, 0, 0, 0, 0, 0, 0, 0, 0)
-    """
-    window, shrinkage, shortest = (max(int(share * steps), 1) for share in (0.22, 0.03, 0.06))
-    allowed = [-1] * (steps + 1)
-    step = window
-    while step <= steps:
-        # A share that is a hair under a whole number in binary means that number.
-        allowed[step] = math.floor(rho * window + 1e-9)
-        window = max(window - shrinkage, shortest)
-        step += window
-    return tuple(allowed)
-
 
 class APGD(Attack):
-    """Auto-PGD: projected gradient ascent with momentum and step sizes that halve when they must.
+    """Auto-PGD: projected gradient ascent with step sizes that shrink when they must.
 
-    From a random point of the ball's surface, with a first step of `2 eps`:
+    `linf`, `l2`: from a random point of the ball's surface, with a first step of `2 eps`:
     `z = project(x_k + step * steepest(gradient))`,
     `x_{k+1} = project(x_k + 0.75 (z - x_k) + 0.25 (x_k - x_{k-1}))`. At each checkpoint the step is
     halved and the search goes back to its best point, where the loss rose in at most `rho` of the
     steps since the last one, or where neither the step nor the best loss has changed since.
 
+    `l1`: from normal noise projected on the ball, along a fifth of the components at first, with
+    steps of `eps` and no momentum. At each checkpoint the steps follow two thirds as many
+    components as the best point has moved pixels. Where these have become fewer by a twentieth, the
+    search goes back to that point and the step to `eps`; otherwise the step is divided by 1.5.
+
     Source: F. Croce and M. Hein, "Reliable evaluation of adversarial robustness with an ensemble of
-    diverse parameter-free attacks", arXiv 2003.01690, algorithm 1, and its reference implementation
-    (checkpoints in whole steps; the first iterate's loss is compared with zero, not the start's).
-    Given the same start it takes the same path, with these differences: an example stops at its
-    first misclassified iterate, the start included, since its verdict is reached; a direction is
-    found for gradients too small to be squared; gradients that are not finite point nowhere. The
-    norm l1 of a later paper (arXiv 2103.01208) is not offered.
+    diverse parameter-free attacks", arXiv 2003.01690, algorithm 1; for `l1`, "Mind the box: l1-APGD
+    for sparse adversarial attacks on image classifiers", arXiv 2103.01208, algorithm 1; and their
+    reference implementation (checkpoints in whole steps; the first iterate's loss is compared with
+    zero, not the start's). Given the same start it takes the same path, with these differences: an
+    example stops at its first misclassified iterate, the start included, since its verdict is
+    reached; a direction is found for gradients too small to be squared; gradients that are not
+    finite point nowhere; under `l1` a pixel that is projected back to the original counts as not
+    moved, also where the reference is off by rounding.
 
     Args:
         eps: Radius in [0, 1] pixel units: a number or a fraction such as `4/255`.
-        norm: `linf` or `l2`.
+        norm: `linf`, `l2` or `l1`.
         loss: What is made large, see `losses`: `ce` (cross-entropy), `dlr` (difference of logits
             ratio, 3 classes or more), `dlr_targeted` (4 or more) or `margin` (of probabilities).
-        steps: Gradient steps; the start and each iterate take one pass forth and back.
-        rho: Share of the steps between checkpoints that must raise the loss, in [0, 1].
+        steps: Gradient steps; the start and each iterate take `eot` passes forth and back.
+        rho: Share of the steps between checkpoints that must raise the loss, in [0, 1]; of no use
+            to `l1`.
         target: Rank of the class that `dlr_targeted` draws to, among the classes other than the
             label by the clean image's logits; 1 is the most likely.
+        eot: Passes over each iterate, of which the gradients are averaged: the expectation over
+            transformations, for models that draw random numbers. The last pass alone judges the
+            iterate and gives its loss, as in the reference.
+        wide: For `l1` alone: search the balls of three times and twice the radius first, with three
+            tenths of the steps each, and go on from the best point there. AutoAttack does.
+            Only iterates in the ball itself are judged. Entering a ball takes another pass.
         seed: Where the random starts come from.
 
     Raises:
@@ -133,6 +81,8 @@ class APGD(Attack):
         steps: int = 100,
         rho: float = 0.75,
         target: int = 1,
+        eot: int = 1,
+        wide: bool = False,
         seed: int = 0,
     ) -> None:
         check_loss(loss)
@@ -148,130 +98,88 @@ class APGD(Attack):
                 f"'dlr_targeted' (got {loss!r})"
             )
             raise ConfigurationError(message)
+        if eot < 1:
+            message = f"APGD's eot is {eot}, expected at least 1"
+            raise ConfigurationError(message)
+        if wide and (norm != "l1" or steps < 5):
+            message = (
+                f"APGD's wide is on with norm {norm!r} and {steps} steps, expected norm 'l1' and "
+                "at least 5 steps: two in each of the larger balls, one in the ball itself"
+            )
+            raise ConfigurationError(message)
         self.eps = eps
         self.norm = norm
         self.loss: Loss = loss
         self.steps = steps
         self.rho = rho
         self.target = target
+        self.eot = eot
+        self.wide = wide
         self.seed = seed
         self.threat = ThreatModel(norm, parse_fraction(eps, "eps"))
-        self._checkpoints = checkpoints(steps, rho)
+        self._search = (
+            Sparsity(self.threat, *plan(steps, wide=wide))
+            if norm == "l1"
+            else Momentum(self.threat, checkpoints(steps, rho))
+        )
 
     @property
     def budget(self) -> Budget:
-        """The start and each step, forth and back."""
-        return Budget(self.steps + 1, self.steps + 1)
+        """The start and each step, forth and back, `eot` times."""
+        passes = (self._search.moves + 1) * self.eot
+        return Budget(passes, passes)
 
     def start(self, targets: Targets) -> APGDState:
         """Take the starting points given or draw some, and choose the target classes."""
         check_classes(self.loss, targets.logits.shape[1], self.target)
-        begin = targets.starts
-        if begin is None:
-            begin = targets.images + self._noise(targets)
-        start = self.threat.project(begin, targets.images)
-        common = initial(targets, start)
-        zeros = torch.zeros_like(start[:, 0, 0, 0])
-        return APGDState(
-            **{field.name: getattr(common, field.name) for field in fields(common)},
-            targets=ranked_others(targets.logits, targets.labels)[:, self.target - 1],
-            previous=start,
-            best=start,
-            best_gradient=torch.zeros_like(start),
-            best_loss=zeros - torch.inf,
-            last_loss=zeros,
-            step_size=zeros + 2 * self.threat.eps,
-            rises=torch.zeros_like(targets.labels),
-            checked_loss=zeros - torch.inf,
-            reduced=common.broken,
-        )
+        classes = ranked_others(targets.logits, targets.labels)[:, self.target - 1]
+        if targets.starts is not None:
+            return self._search.begin(targets, classes, targets.starts, told=True)
+        drawn = targets.images + self._noise(targets)
+        return self._search.begin(targets, classes, drawn, told=False)
 
     def step(self, model: Oracle, state: AttackState) -> APGDState:
-        """Judge the iterates, reconsider the step sizes where it is time, and take a step."""
-        state = cast("APGDState", state)  # begun by `start`
-        labels, targets = state.labels, state.targets
-        seen = model.gradient(
-            state.adversarial,
-            lambda logits: loss_values(self.loss, logits, labels, targets),
-            labels,
-        )
-        broken = misclassified(seen.logits, labels)
-        spent = state.steps >= self.steps
+        """Judge the iterates, reconsider how to go on where it is time, and take a step."""
+        here = cast("APGDState", state)  # begun by `start`
+        seen = self._look(model, here)
+        broken = misclassified(seen.logits, here.labels) & here.inside
+        spent = here.steps >= self._search.moves
+        lead = margins(seen.logits, here.labels)
         flat = seen.images.flatten(1)
         # A gradient that is not finite points nowhere; the diagnostics count it.
-        gradient = seen.images.nan_to_num(0.0, 0.0, 0.0)
-        known, back = self._reconsider(_remember(state, seen.values, gradient))
-        here = _where(back, known.best, state.adversarial)
-        moved = self._move(known, here, _where(back, known.best_gradient, gradient))
+        ahead = self._search.advance(here, seen.values, seen.images.nan_to_num(0.0, 0.0, 0.0))
         moving = ~(broken | spent)
         return replace(
-            known,
-            adversarial=_where(moving, moved, state.adversarial),
-            previous=here,
-            steps=state.steps + moving,
+            ahead,
+            iterate=where_rows(moving, ahead.iterate, here.iterate),
+            inside=torch.where(moving, ahead.inside, here.inside),
+            adversarial=where_rows(moving & ahead.inside, ahead.iterate, here.adversarial),
+            steps=here.steps + moving,
             broken=broken,
             spent=spent,
-            margin=torch.minimum(state.margin, margins(seen.logits, labels)),
-            zero_gradient=state.zero_gradient & (flat == 0).all(1),
-            bad_gradient=state.bad_gradient | ~flat.isfinite().all(1),
+            margin=torch.where(here.inside, torch.minimum(here.margin, lead), here.margin),
+            zero_gradient=here.zero_gradient & (flat == 0).all(1),
+            bad_gradient=here.bad_gradient | ~flat.isfinite().all(1),
         )
 
-    def _reconsider(self, state: APGDState) -> tuple[APGDState, Tensor]:
-        """Halve the step sizes that are too large; also says whose `(B,)`."""
-        table = torch.tensor(self._checkpoints, device=state.steps.device)
-        allowed = table[state.steps]
-        due = allowed >= 0
-        stuck = ~state.reduced & (state.checked_loss >= state.best_loss)
-        halved = due & ((state.rises <= allowed) | stuck)
-        changed = replace(
-            state,
-            step_size=torch.where(halved, state.step_size / 2, state.step_size),
-            rises=state.rises.masked_fill(due, 0),
-            checked_loss=torch.where(due, state.best_loss, state.checked_loss),
-            reduced=torch.where(due, halved, state.reduced),
-        )
-        return changed, halved
+    def _look(self, model: Oracle, state: APGDState) -> Gradient:
+        """What the model says of the iterates at last, with the mean gradient of all passes."""
 
-    def _move(self, state: APGDState, here: Tensor, gradient: Tensor) -> Tensor:
-        """A step from `here`, and some of the step before it once more."""
-        length = state.step_size.view(-1, 1, 1, 1)
-        ahead = self.threat.project(here + length * self.threat.steepest(gradient), state.images)
-        # At the first step there is none before it.
-        share = torch.where(state.steps > 0, _MOMENTUM, 1.0).to(here.dtype).view(-1, 1, 1, 1)
-        candidates = here + share * (ahead - here) + (1 - share) * (here - state.previous)
-        return self.threat.project(candidates, state.images)
+        def objective(logits: Tensor) -> Tensor:
+            return loss_values(self.loss, logits, state.labels, state.targets)
+
+        seen = model.gradient(state.iterate, objective, state.labels)
+        total = seen.images
+        for _ in range(self.eot - 1):
+            seen = model.gradient(state.iterate, objective, state.labels)
+            total = total + seen.images
+        return replace(seen, images=total / self.eot)
 
     def _noise(self, targets: Targets) -> Tensor:
         shape = targets.images.shape[1:]
-        noise = [self._surface_point(key, shape) for key in targets.keys.tolist()]
-        return torch.stack(noise).to(targets.images)
-
-    def _surface_point(self, key: int, shape: torch.Size) -> Tensor:
-        generator = torch.Generator().manual_seed(key)  # on the CPU: every device gets the same
-        if self.norm == "linf":
-            direction = torch.rand(shape, generator=generator, dtype=torch.float32) * 2 - 1
-            length = direction.abs().max()
-        else:
-            direction = torch.randn(shape, generator=generator, dtype=torch.float32)
-            length = direction.norm()
-        point: Tensor = direction * (self.threat.eps / length)
-        return point
-
-
-def _remember(state: APGDState, values: Tensor, gradient: Tensor) -> APGDState:
-    """Note the loss of the iterate: is it the best so far, did it rise?"""
-    better = values > state.best_loss
-    begun = state.steps > 0
-    return replace(
-        state,
-        best=_where(better, state.adversarial, state.best),
-        best_gradient=_where(better, gradient, state.best_gradient),
-        best_loss=torch.where(better, values, state.best_loss),
-        rises=state.rises + (begun & (values > state.last_loss)),
-        last_loss=torch.where(begun, values, state.last_loss),
-    )
-
-
-def _where(rows: Tensor, yes: Tensor, no: Tensor) -> Tensor:
-    """Images of one tensor in some rows, of another in the rest."""
-    return torch.where(rows.view(-1, 1, 1, 1), yes, no)
+        # On the CPU: every device gets the same.
+        drawn = [
+            self._search.noise(torch.Generator().manual_seed(key), shape)
+            for key in targets.keys.tolist()
+        ]
+        return torch.stack(drawn).to(targets.images)

@@ -11,6 +11,7 @@ from robust_tuning.attacks.adversary import Adversary, Stage, Survivors
 from robust_tuning.attacks.audits import Audit, Stratum
 from robust_tuning.attacks.base import AttackState
 from robust_tuning.attacks.examples import AdversarialExamples, Collection, Kept
+from robust_tuning.attacks.journal import Journal, Verdicts
 from robust_tuning.attacks.ledger import Ledger
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.pool import Pool, Slots, Waiting
@@ -26,6 +27,7 @@ class Campaign:
         streams: Whether the first stage begins while examples still come in.
         warm: Starting points of an earlier evaluation.
         keep: As what adversarial images are kept; None keeps none.
+        journal: Verdicts known from before; not heeded where images are to be kept.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Campaign:
         streams: bool,
         warm: AdversarialExamples | None = None,
         keep: Kept | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.adversary = adversary
         self.key = adversary.threat.key
@@ -48,6 +51,7 @@ class Campaign:
         self._slots = slots
         self._streams = streams and warm is None
         self._warm = warm
+        self._journal = journal
         self.clean_margin = np.zeros(0)
         self._first: Pool | None = None
         self._shortcuts: list[tuple[int, NDArray[np.int64]]] = []
@@ -106,7 +110,7 @@ class Campaign:
         if not self.stages:
             self.ledger.decided += len(waiting)
         elif self._first is not None:
-            self._first.feed(waiting)
+            self._feed(self._first, 0, waiting)
             yield from self._first.work(drain=False)
 
     def finish(
@@ -128,7 +132,7 @@ class Campaign:
                 yield from self._first.work(drain=True)
                 continue
             active = self._chosen(stage, active & self.ledger.robust)
-            yield from self._work(self._pool(number), kept, active)
+            yield from self._work(number, self._pool(number), kept, active)
         self.ledger.decided = len(self.ledger.robust)
 
     def read_off(self, other: "Campaign") -> None:
@@ -159,10 +163,11 @@ class Campaign:
         number = len(self.stages)
         pool = Pool(self._model, able[0], self._slots, self._on_end(number), stage=number)
         known = np.isin(self.indices, self._warm.indices)
-        yield from self._work(pool, kept, active & known, self._warm)
+        yield from self._work(number, pool, kept, active & known, self._warm)
 
     def _work(
         self,
+        number: int,
         pool: Pool,
         kept: Sequence[Waiting],
         active: NDArray[np.bool_],
@@ -171,22 +176,42 @@ class Campaign:
         for waiting in kept:
             going = torch.from_numpy(active[waiting.positions.numpy()]).nonzero().flatten()
             chosen = waiting.rows(going)
-            pool.feed(chosen if warm is None else chosen.starting_at(warm.of(chosen.indices)))
+            if warm is not None:
+                chosen = chosen.starting_at(warm.of(chosen.indices))
+            self._feed(pool, number, chosen)
         yield from pool.work(drain=True)
 
     def _pool(self, number: int) -> Pool:
         attack = self.stages[number].attack
         return Pool(self._model, attack, self._slots, self._on_end(number), stage=number)
 
+    def _feed(self, pool: Pool, number: int, waiting: Waiting) -> None:
+        """Queue the examples whose verdict the journal does not know."""
+        if self._journal is None or self.collection is not None:
+            pool.feed(waiting)
+            return
+        indices = waiting.indices.numpy()
+        known = self._journal.known(self.key, number, indices)
+        if known.any():
+            verdicts = self._journal.recall(self.key, number, indices[known])
+            self._enter(waiting.positions.numpy()[known], verdicts, number)
+        pool.feed(waiting.rows(torch.from_numpy(~known).nonzero().flatten()))
+
     def _on_end(self, number: int) -> Callable[[Tensor, AttackState], None]:
         def on_end(positions: Tensor, state: AttackState) -> None:
-            self.ledger.record(positions.numpy(), state, number)
+            places, verdicts = positions.numpy(), Verdicts.of(state)
+            self._enter(places, verdicts, number)
+            if self._journal is not None:
+                self._journal.enter(self.key, number, self.indices[places], verdicts)
             if self.collection is not None:
                 self.collection.take(positions, state)
-            if number == len(self.stages) - 1:
-                self.ledger.decided += int((~state.broken).sum())
 
         return on_end
+
+    def _enter(self, places: NDArray[np.int64], verdicts: Verdicts, number: int) -> None:
+        self.ledger.record(places, verdicts, number)
+        if number == len(self.stages) - 1:
+            self.ledger.decided += int((~verdicts.broken).sum())
 
     def _chosen(self, stage: Stage, active: NDArray[np.bool_]) -> NDArray[np.bool_]:
         if stage.gate is None:

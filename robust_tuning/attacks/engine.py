@@ -9,6 +9,7 @@ found out again at another (`ladders`).
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -17,20 +18,20 @@ from torch import nn
 
 from robust_tuning.attacks.adversary import Adversary
 from robust_tuning.attacks.checks import check_count, check_model
-from robust_tuning.attacks.evaluation import Evaluation, Plan
+from robust_tuning.attacks.evaluation import Evaluation, Examples, Plan
 from robust_tuning.attacks.examples import AdversarialExamples, Kept
 from robust_tuning.attacks.isolation import undisturbed
+from robust_tuning.attacks.journal import Cost, Journal
 from robust_tuning.attacks.ladders import Descent
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.outcomes import Outcomes, Progress
 from robust_tuning.attacks.speed import Folding, Speed
 from robust_tuning.errors import ConfigurationError
-from robust_tuning.types import Batch
 
 
 def evaluate(
     model: nn.Module,
-    examples: Iterable[Batch],
+    examples: Iterable[Examples],
     adversaries: Adversary | Sequence[Adversary],
     *,
     batch_size: int = 64,
@@ -41,6 +42,7 @@ def evaluate(
     sanity: bool = True,
     speed: Speed = Speed(),  # noqa: B008  frozen
     folded: Folding | None = None,
+    journal: Journal | None = None,
     total: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Outcomes:
@@ -53,7 +55,9 @@ def evaluate(
     Args:
         model: `(B, C, H, W)` images in [0, 1] to logits `(B, K)`. It is run in evaluation mode with
             frozen parameters and left as found.
-        examples: Batches on any device, such as a data loader's. They are read once, as needed.
+        examples: Batches on any device, such as a data loader's: images, labels and, where there
+            are any, indices; without indices an example's place is its identity. They are read
+            once, as needed.
         adversaries: One or several, with different threats.
         batch_size: Slots per attack. It changes the speed, not the result; where it does not fit
             into the device's memory, passes are made smaller.
@@ -70,6 +74,8 @@ def evaluate(
         speed: How gradients may be had faster.
         folded: Within it the model has fewer operations for the same answers, such as a strategy's
             `merged`; gradients then come from a copy made there.
+        journal: Where verdicts are written down as they fall, and from which those that an
+            interrupted evaluation has reached are taken; with `keep` nothing is taken from it.
         total: Number of examples, for the progress; by default what `examples.dataset` says.
         on_progress: Called after each step.
 
@@ -86,22 +92,37 @@ def evaluate(
     chosen = [adversaries] if isinstance(adversaries, Adversary) else list(adversaries)
     _check(chosen, batch_size, audit)
     check_model(model)
-    plan = Plan(batch_size, Descent(audit) if inherit else None, keep, warm_start, sanity)
+    plan = Plan(batch_size, Descent(audit) if inherit else None, keep, warm_start, sanity, journal)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     began = time.perf_counter()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    with undisturbed(model):
+    with ExitStack() as stack:
+        stack.enter_context(undisturbed(model))
         oracle = Oracle(model, speed.approximation(model, batch_size, folded))
+
+        def spent() -> Cost:
+            return Cost(oracle.forward, oracle.backward, time.perf_counter() - began)
+
+        if journal is not None:
+            stack.enter_context(journal.open_until_done(spent))
         run = Evaluation(oracle, device, chosen, plan)
         size = total or _size(examples)
         for _ in run.steps(examples):
+            if journal is not None:
+                journal.keep_up()
             if on_progress is not None:
                 on_progress(run.progress(size))
         check_count(run.count, size)
         outcomes = run.outcomes()
-    seconds = time.perf_counter() - began
-    return replace(outcomes, seconds=seconds, peak_memory=_peak_memory(device))
+        cost = spent() if journal is None else journal.earlier.plus(spent())
+    return replace(
+        outcomes,
+        forward=cost.forward,
+        backward=cost.backward,
+        seconds=cost.seconds,
+        peak_memory=_peak_memory(device),
+    )
 
 
 def _check(adversaries: Sequence[Adversary], batch_size: int, audit: int) -> None:
@@ -117,7 +138,7 @@ def _check(adversaries: Sequence[Adversary], batch_size: int, audit: int) -> Non
         raise ConfigurationError(message)
 
 
-def _size(examples: Iterable[Batch]) -> int | None:
+def _size(examples: Iterable[Examples]) -> int | None:
     dataset = getattr(examples, "dataset", None)
     return len(dataset) if isinstance(dataset, Sized) else None
 

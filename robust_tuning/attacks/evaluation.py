@@ -12,6 +12,7 @@ from robust_tuning.attacks.campaign import Campaign
 from robust_tuning.attacks.checks import check_images, check_logits
 from robust_tuning.attacks.diagnostics import diagnose
 from robust_tuning.attacks.examples import AdversarialExamples, Kept
+from robust_tuning.attacks.journal import Journal
 from robust_tuning.attacks.ladders import Descent, climb, ladders_of
 from robust_tuning.attacks.leads import Leads
 from robust_tuning.attacks.oracle import Oracle
@@ -20,6 +21,8 @@ from robust_tuning.attacks.pool import Slots, Waiting
 from robust_tuning.attacks.sanity import RESERVE, SecondOpinion, second_opinion
 from robust_tuning.errors import DataError
 from robust_tuning.types import Batch
+
+Examples = Batch | tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Plan:
         keep: As what adversarial images are kept; None keeps none.
         warm_start: Starting points from an earlier evaluation, by threat.
         sanity: Whether a few survivors are attacked otherwise.
+        journal: Verdicts known from before, and where new ones are written down.
     """
 
     batch_size: int
@@ -39,6 +43,7 @@ class Plan:
     keep: Kept | None = None
     warm_start: Mapping[str, AdversarialExamples] | None = None
     sanity: bool = True
+    journal: Journal | None = None
 
 
 class Evaluation:
@@ -72,6 +77,7 @@ class Evaluation:
                 streams=place in firsts,
                 warm=warm.get(adversary.threat.key),
                 keep=plan.keep,
+                journal=plan.journal,
             )
             for place, adversary in enumerate(adversaries)
         ]
@@ -84,15 +90,16 @@ class Evaluation:
         self._dtype = torch.float32
         self.count = 0
 
-    def steps(self, examples: Iterable[Batch]) -> Iterator[None]:
+    def steps(self, examples: Iterable[Examples]) -> Iterator[None]:
         """Everything there is to do, with a pause after each step.
 
         Raises:
             DataError: If there is nothing to evaluate, or the examples are not as expected.
         """
-        for batch in examples:
-            if len(batch.labels):
-                yield from self._take(batch)
+        for images, labels, *identities in examples:
+            if len(labels):
+                places = torch.arange(self.count, self.count + len(labels))
+                yield from self._take(Batch(images, labels, *(identities or [places])))
                 yield
         if not self.count:
             message = "there are no examples to evaluate"
@@ -139,8 +146,6 @@ class Evaluation:
             },
             audits={c.key: c.audit for c in self._campaigns if c.audit is not None},
             adversarial={key: found for key, found in adversarial.items() if found is not None},
-            forward=self._oracle.forward,
-            backward=self._oracle.backward,
         )
 
     def _answer(self, images: Tensor) -> Tensor:

@@ -99,7 +99,8 @@ class Collection:
         found = state.adversarial
         if self._kept == "uint8":
             found = rounded(found, state.images, self._threat)
-        offsets = (as_pixels(found) - state.images).double().flatten(1)
+        pixels = as_pixels(found) if self._kept == "uint8" else found
+        offsets = (pixels - state.images).double().flatten(1)
         order = _ORDERS[self._threat.norm]
         lengths = torch.linalg.vector_norm(offsets, order, 1).tolist()
         kept = found if self._kept == "uint8" else found.float()
@@ -150,7 +151,7 @@ class Collection:
 
 def as_pixels(images: Tensor) -> Tensor:
     """Images in [0, 1], whatever they are kept as."""
-    return images.float() / 255 if images.dtype == torch.uint8 else images
+    return images.float() / 255 if images.dtype == torch.uint8 else images.float()
 
 
 def rounded(adversarial: Tensor, images: Tensor, threat: ThreatModel) -> Tensor:

@@ -8,6 +8,8 @@ from robust_tuning.types import Bounds
 _BOUNDS = Bounds()
 # The share of an image's pixels that a step of sparse descent moves.
 _SHARE = 0.01
+# No component may be left. The reference's; in float32 nothing beside a number of components.
+_TINY = 1e-10
 
 
 def sparse_descent_step(gradients: Tensor, candidates: Tensor) -> Tensor:
@@ -45,5 +47,5 @@ def along_largest(gradients: Tensor, kept: Tensor) -> Tensor:
     ascending = sizes.sort(1).values
     smallest = ascending.gather(1, sizes.shape[1] - kept[:, None])
     signs = gradients.flatten(1).sign() * (sizes >= smallest)
-    direction: Tensor = signs / signs.abs().sum(1, keepdim=True).clamp_min(1)
+    direction: Tensor = signs / signs.abs().sum(1, keepdim=True).add(_TINY)
     return direction.view_as(gradients)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tuning.attacks.base import AttackState
+from robust_tuning.attacks.journal import Verdicts
 
 NOT_BROKEN = -1
 
@@ -47,20 +47,17 @@ class Ledger:
             setattr(self, name, np.concatenate([getattr(self, name), no]))
         self.decided += int((~correct).sum())
 
-    def record(self, positions: NDArray[np.int64], state: AttackState, stage: int) -> None:
+    def record(self, positions: NDArray[np.int64], verdicts: Verdicts, stage: int) -> None:
         """Enter how a stage ended for some examples."""
-        broken = state.broken.cpu().numpy()
+        broken = verdicts.broken
         self.robust[positions] &= ~broken
         self.broken_in[positions[broken]] = stage
-        self.steps[positions] += state.steps.cpu().numpy()
-        self.margin[positions] = np.minimum(self.margin[positions], state.margin.cpu().numpy())
+        self.steps[positions] += verdicts.steps
+        self.margin[positions] = np.minimum(self.margin[positions], verdicts.margin)
+        self.distance[positions] = np.minimum(self.distance[positions], verdicts.distance)
         self.attacked[positions] = True
-        self.zero_gradient[positions] |= (state.zero_gradient.cpu().numpy()) & ~broken
-        self.bad_gradient[positions] |= state.bad_gradient.cpu().numpy()
-        found = getattr(state, "distance", None)
-        if found is not None:
-            nearer = np.minimum(self.distance[positions], found.cpu().numpy())
-            self.distance[positions] = nearer
+        self.zero_gradient[positions] |= verdicts.zero_gradient & ~broken
+        self.bad_gradient[positions] |= verdicts.bad_gradient
         self.decided += int(broken.sum())
 
     def take_over(self, other: "Ledger", broken: NDArray[np.bool_]) -> None:

@@ -40,10 +40,10 @@ class Outcomes:
     steps: dict[str, NDArray[np.int64]]
     diagnostics: dict[str, Diagnostics]
     audits: dict[str, Audit]
-    forward: int
-    backward: int
     distance: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     adversarial: dict[str, AdversarialExamples] = field(default_factory=dict)
+    forward: int = 0
+    backward: int = 0
     seconds: float = 0.0
     peak_memory: int = 0
 

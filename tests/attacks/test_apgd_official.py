@@ -14,7 +14,8 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from robust_tuning.attacks import APGD, evaluate
-from robust_tuning.attacks.apgd import APGDState, checkpoints
+from robust_tuning.attacks.apgd_momentum import checkpoints
+from robust_tuning.attacks.apgd_state import APGDState
 from robust_tuning.attacks.base import Targets
 from robust_tuning.attacks.losses import Loss
 from robust_tuning.attacks.oracle import Oracle
@@ -79,9 +80,10 @@ def official(net: nn.Module, pictures: Tensor, labels: Tensor, attack: APGD, sta
     watched = Watched(net)
     shared = {
         "n_iter": attack.steps,
-        "norm": {"linf": "Linf", "l2": "L2"}[attack.norm],
+        "norm": {"linf": "Linf", "l2": "L2", "l1": "L1"}[attack.norm],
         "eps": attack.threat.eps,
         "rho": attack.rho,
+        "eot_iter": attack.eot,
     }
     with numbers_of(pictures.dtype):
         if attack.loss == "dlr_targeted":
@@ -100,18 +102,21 @@ def begun(net: nn.Module, pictures: Tensor, labels: Tensor, attack: APGD) -> APG
         return attack.start(Targets(pictures, labels, net(pictures), keys))
 
 
-def ours(net: nn.Module, labels: Tensor, attack: APGD, state: APGDState) -> Run:
+def ours(net: nn.Module, attack: APGD, state: APGDState) -> Run:
     oracle, iterates = Oracle(net), []
-    while not (state.broken | state.spent).all():
-        iterates.append(state.adversarial)
+    broken = torch.zeros_like(state.broken)
+    for _ in range(attack.budget.forward // attack.eot):
+        iterates.append(state.iterate)
         state = attack.step(oracle, state)
-    return Run(iterates, state.broken, state.best, state.best_loss)
+        broken |= state.broken
+    assert (broken | state.spent).all()
+    return Run(iterates, broken, state.best, state.best_loss)
 
 
 def both(net: nn.Module, pictures: Tensor, labels: Tensor, attack: APGD) -> tuple[Run, Run]:
     state = begun(net, pictures, labels, attack)
     theirs = official(net, pictures, labels, attack, state.adversarial)
-    return ours(net, labels, attack, state), theirs
+    return ours(net, attack, state), theirs
 
 
 def check_paths(net: nn.Module, labels: Tensor, mine: Run, theirs: Run, within: float) -> None:
@@ -145,6 +150,55 @@ def test_the_path_is_the_references(
     # digits, 1e-13, leaves the point open by about the root of that.
     settles = norm == "l2" and steps > 5
     check_paths(net, labels, mine, theirs, 1e-6 if settles else 1e-9)
+
+
+class Jittery(nn.Module):
+    """A net that draws another shift of the images in each pass: the n-th pass always the same."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.passes = 0
+        self.answers: list[Tensor] = []
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        stream = torch.Generator().manual_seed(self.passes)
+        self.passes += 1
+        shape = pictures.shape[1:]
+        shift = torch.empty(shape, dtype=torch.float64).uniform_(-0.05, 0.05, generator=stream)
+        logits: Tensor = self.net(pictures + shift)
+        self.answers.append(logits.argmax(1))
+        return logits
+
+
+def check_averaging(labels: Tensor, eot: int, mine: Run, theirs: Run, answers: Tensor) -> None:
+    """The same mean gradients, so the same iterates; the last pass over each of them judges."""
+    assert torch.equal(mine.broken, theirs.broken)
+    assert len(answers) == len(theirs.iterates) == eot * len(mine.iterates)
+    wrong = answers != labels
+    judged = wrong[eot - 1 :: eot]
+    assert torch.equal(mine.broken, judged.any(0))
+    assert (judged.any(0) != wrong.any(0)).any()
+    going = torch.ones_like(labels, dtype=torch.bool)
+    for one, other, fallen in zip(mine.iterates, theirs.iterates[::eot], judged, strict=True):
+        assert torch.allclose(one[going], other[going], rtol=0, atol=1e-9)
+        going = going & ~fallen
+
+
+@pytest.mark.parametrize("loss", ["ce", "dlr"])
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.01), ("l2", 0.1)])
+def test_passes_over_an_iterate_are_averaged_and_judged_as_in_the_reference(
+    norm: Norm, eps: float, loss: Loss
+) -> None:
+    net, pictures = conv_net(), images(40)
+    labels = labelled(net, pictures, wrong_every=10**6)
+    attack = APGD(eps=eps, norm=norm, loss=loss, steps=5, eot=3)
+    assert attack.budget.forward == attack.budget.backward == 6 * 3
+    state = begun(net, pictures, labels, attack)
+    jittery = Jittery(net)
+    theirs = official(jittery, pictures, labels, attack, state.adversarial)
+    mine = ours(Jittery(net), attack, state)
+    check_averaging(labels, 3, mine, theirs, torch.stack(jittery.answers))
 
 
 @given(

@@ -34,12 +34,25 @@ def attacks() -> list[type[Attack]]:
 
 # Settings under which the laws must hold, where the defaults are not enough or take too long.
 VARIANTS: dict[str, list[dict[str, object]]] = {
-    "APGD": [{}, {"loss": "dlr"}, {"loss": "dlr_targeted", "target": 2}, {"loss": "margin"}],
-    "FAB": [{}, {"norm": "l2"}, {"target": 2}],
+    "APGD": [
+        {"eot": 2, "steps": 30},
+        {"loss": "dlr"},
+        {"loss": "dlr_targeted", "target": 2},
+        {"loss": "margin", "norm": "l2"},
+        {"norm": "l1"},
+        {"norm": "l1", "wide": True, "steps": 20},
+    ],
+    "FAB": [
+        {},
+        {"norm": "l2"},
+        {"target": 2, "norm": "l1"},
+        {"steps": 20, "rivals": 3, "restarts": 3},
+    ],
     "FGSM": [{}, {"norm": "l1"}],
+    "FMN": [{"steps": 30}, {"steps": 30, "norm": "l2"}, {"steps": 30, "norm": "l1"}],
     "PGD": [{}, {"norm": "l1"}],
     "RandomNoise": [{}, {"norm": "l1"}],
-    "Square": [{"queries": 100}, {"queries": 100, "norm": "l2"}],
+    "Square": [{"queries": 100, "norm": norm} for norm in ("linf", "l2", "l1")],
 }
 
 
