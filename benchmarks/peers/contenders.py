@@ -80,7 +80,8 @@ def peer(
 def survivors(model: nn.Module, images: Tensor, examples: Examples) -> Tensor:
     """Which images that an attack has returned are still classified correctly `(n,)`; one pass."""
     with torch.no_grad():
-        return (model(images).argmax(1) == examples.labels) & examples.correct
+        robust: Tensor = (model(images).argmax(1) == examples.labels) & examples.correct
+    return robust
 
 
 def installed(contenders: list[Contender]) -> list[Contender]:
