@@ -96,6 +96,11 @@ def test_many_float32_pixels_fit_to_rounding_and_leave_nothing_unused() -> None:
     assert lengths.tolist() == pytest.approx([12, 12], rel=1e-5)
 
 
+def test_points_of_the_ball_stay_exactly_where_they_are() -> None:
+    offsets = torch.tensor([[0.25, -1e-12, 0.125, 1e-20]])
+    assert torch.equal(onto_l1_ball(offsets, torch.full((1, 4), 0.5), 0.5), offsets)
+
+
 def test_pixels_that_are_shortened_to_nothing_do_not_move_at_all() -> None:
     offsets = torch.tensor([[0.5, 0.1, -0.2, 0.3]])
     found = onto_l1_ball(offsets, torch.full((1, 4), 0.5), 0.25)
