@@ -32,6 +32,7 @@ _HOMES = {
     "FGSM": "robust_tuning.attacks",
     "RandomNoise": "robust_tuning.attacks",
     "FAB": "robust_tuning.attacks",
+    "FMN": "robust_tuning.attacks",
     "Square": "robust_tuning.attacks",
     "AutoAttack": "robust_tuning.attacks",
     "Cascade": "robust_tuning.attacks",

@@ -81,11 +81,15 @@ def run(
     every: int = 1,
     tuner: Callable[[], RobustTuner] = noisy_tuner,
     data: dict[str, Any] | None = None,
+    warm_start: bool = False,
     **settings: Any,
 ) -> RobustTuner:
     """Two epochs of three batches, evaluated at 0, 2, 3, 5 and 6, saved at every step."""
     evaluation = CutEvaluation(
-        eps=["2/255", "8/255"], n=20, schedule=Schedule("epoch", steps=(2, 5))
+        eps=["2/255", "8/255"],
+        n=20,
+        schedule=Schedule("epoch", steps=(2, 5)),
+        warm_start=warm_start,
     )
     callbacks: list[Callback] = [evaluation, Validations(folder)]
     if cut and cut[0] == "measure":
@@ -225,6 +229,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "steps": {"max_epochs": -1, "max_steps": 4},
     "clipped": {"gradient_clip_val": 0.1},
     "validation in mid-epoch": {"val_check_interval": 2},
+    "warm starts": {"warm_start": True},
 }
 TWICE = [("on_train_batch_start", 1), ("on_train_batch_start", 3), ("measure", 2)]
 

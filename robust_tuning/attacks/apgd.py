@@ -168,10 +168,10 @@ class APGD(Attack):
         def objective(logits: Tensor) -> Tensor:
             return loss_values(self.loss, logits, state.labels, state.targets)
 
-        seen = model.gradient(state.iterate, objective)
+        seen = model.gradient(state.iterate, objective, state.labels)
         total = seen.images
         for _ in range(self.eot - 1):
-            seen = model.gradient(state.iterate, objective)
+            seen = model.gradient(state.iterate, objective, state.labels)
             total = total + seen.images
         return replace(seen, images=total / self.eot)
 

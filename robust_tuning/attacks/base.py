@@ -79,7 +79,7 @@ class AttackState:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def rows(self, chosen: Tensor) -> Self:
+    def rows(self, chosen: Tensor | slice) -> Self:
         """The state of the chosen examples alone."""
         return replace(self, **{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
@@ -102,9 +102,11 @@ class Attack(Adversary):
 
     Attributes:
         takes_starts: Whether `start` heeds `Targets.starts`.
+        measures_distance: Whether its states carry `distance`: one run decides every radius.
     """
 
     takes_starts: ClassVar[bool] = False
+    measures_distance: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -1,6 +1,6 @@
 """One adversary's stages over all examples of an evaluation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robust_tuning.attacks.adversary import Adversary, Stage, Survivors
+from robust_tuning.attacks.audits import Audit, Stratum
 from robust_tuning.attacks.base import AttackState
+from robust_tuning.attacks.examples import AdversarialExamples, Collection, Kept
+from robust_tuning.attacks.journal import Journal, Verdicts
 from robust_tuning.attacks.ledger import Ledger
 from robust_tuning.attacks.oracle import Oracle
-from robust_tuning.attacks.outcomes import Audit
-from robust_tuning.attacks.pool import Pool, Waiting
+from robust_tuning.attacks.pool import Pool, Slots, Waiting
 
 
 class Campaign:
@@ -23,22 +25,37 @@ class Campaign:
         adversary: Who attacks.
         slots: How many examples are attacked at a time.
         streams: Whether the first stage begins while examples still come in.
+        warm: Starting points of an earlier evaluation.
+        keep: As what adversarial images are kept; None keeps none.
+        journal: Verdicts known from before; not heeded where images are to be kept.
     """
 
-    def __init__(self, model: Oracle, adversary: Adversary, slots: int, *, streams: bool) -> None:
+    def __init__(
+        self,
+        model: Oracle,
+        adversary: Adversary,
+        slots: Slots,
+        *,
+        streams: bool,
+        warm: AdversarialExamples | None = None,
+        keep: Kept | None = None,
+        journal: Journal | None = None,
+    ) -> None:
         self.adversary = adversary
         self.key = adversary.threat.key
         self.ledger = Ledger()
-        self.audit: Audit | None = None
+        self.stages: tuple[Stage, ...] = ()
+        self.indices = np.zeros(0, dtype=np.int64)
+        self.collection = Collection(adversary.threat, keep) if keep else None
         self._model = model
         self._slots = slots
-        self._stages: tuple[Stage, ...] = ()
-        self._streams = streams
-        self._clean_margin = np.zeros(0)
-        self.indices = np.zeros(0, dtype=np.int64)
+        self._streams = streams and warm is None
+        self._warm = warm
+        self._journal = journal
+        self.clean_margin = np.zeros(0)
         self._first: Pool | None = None
-        self._audited: NDArray[np.int64] | None = None
-        self._left_alone = 0
+        self._shortcuts: list[tuple[int, NDArray[np.int64]]] = []
+        self._forced = np.zeros(0, dtype=np.int64)
 
     def begin(self, num_classes: int) -> None:
         """Decide on the stages, once the number of classes is known.
@@ -47,18 +64,28 @@ class Campaign:
             ConfigurationError: If an attack needs more classes.
         """
         if self.adversary.threat.eps:
-            self._stages = self.adversary.stages(num_classes)
+            self.stages = self.adversary.stages(num_classes)
             self._first = self._pool(0) if self._streams else None
 
     @property
     def keeps_examples(self) -> bool:
         """Whether the examples are needed again after they have come in."""
-        return bool(self._stages) and (self._first is None or len(self._stages) > 1)
+        return bool(self.stages) and (self._first is None or len(self.stages) > 1)
 
     @property
-    def leaves_some_alone(self) -> bool:
-        """Whether a stage chooses among the survivors, with an audit of its own."""
-        return any(stage.gate is not None for stage in self._stages)
+    def measures_distance(self) -> bool:
+        """Whether the ledger holds distances."""
+        return any(stage.attack.measures_distance for stage in self.stages)
+
+    @property
+    def audit(self) -> Audit | None:
+        """What shortcuts were taken, and what their samples say; None without any."""
+        robust = self.ledger.robust
+        strata = (
+            Stratum(left, len(sample), int((~robust[sample]).sum()))
+            for left, sample in self._shortcuts
+        )
+        return Audit(tuple(strata)) if self._shortcuts else None
 
     def register(
         self, correct: NDArray[np.bool_], margin: NDArray[np.float64], indices: NDArray[np.int64]
@@ -71,7 +98,7 @@ class Campaign:
             indices: Identities `(B,)`.
         """
         self.ledger.extend(correct, margin)
-        self._clean_margin = np.concatenate([self._clean_margin, margin])
+        self.clean_margin = np.concatenate([self.clean_margin, margin])
         self.indices = np.concatenate([self.indices, indices])
 
     def attack(self, waiting: Waiting) -> Iterator[None]:
@@ -80,10 +107,10 @@ class Campaign:
         Yields:
             After each step.
         """
-        if not self._stages:
+        if not self.stages:
             self.ledger.decided += len(waiting)
         elif self._first is not None:
-            self._first.feed(waiting)
+            self._feed(self._first, 0, waiting)
             yield from self._first.work(drain=False)
 
     def finish(
@@ -99,47 +126,104 @@ class Campaign:
             After each step.
         """
         active = self.ledger.robust.copy() if active is None else active
-        for number, stage in enumerate(self._stages):
+        yield from self._from_warm_starts(kept, active)
+        for number, stage in enumerate(self.stages):
             if number == 0 and self._first is not None:
                 yield from self._first.work(drain=True)
                 continue
             active = self._chosen(stage, active & self.ledger.robust)
-            pool = self._pool(number)
-            for waiting in kept:
-                going = torch.from_numpy(active[waiting.positions.numpy()])
-                pool.feed(waiting.rows(going.nonzero().flatten()))
-            yield from pool.work(drain=True)
+            yield from self._work(number, self._pool(number), kept, active)
         self.ledger.decided = len(self.ledger.robust)
-        if self._audited is not None:
-            broken = int((~self.ledger.robust[self._audited]).sum())
-            self.audit = Audit(self._left_alone, len(self._audited), broken)
+
+    def read_off(self, other: "Campaign") -> None:
+        """Take the verdicts from the distances that a search has found at another radius."""
+        within = other.ledger.distance <= self.adversary.threat.eps
+        self.ledger.take_over(other.ledger, within)
+        if self.collection is not None and other.collection is not None:
+            self.collection.copy(other.collection)
 
     def leave_alone(self, left: NDArray[np.bool_], audited: NDArray[np.int64]) -> None:
         """Note that some examples keep their verdict, and which of them are attacked nevertheless.
 
         Args:
             left: Which are left alone, those audited among them `(n,)`.
-            audited: Positions of a random sample of them.
+            audited: Positions of a random sample of them; every stage works on these.
         """
-        self._left_alone += int(left.sum())
-        before = () if self._audited is None else (self._audited,)
-        self._audited = np.concatenate([*before, audited])
+        self._shortcuts.append((int(left.sum()), audited))
+        self._forced = np.concatenate([self._forced, audited])
+
+    def _from_warm_starts(
+        self, kept: Sequence[Waiting], active: NDArray[np.bool_]
+    ) -> Iterator[None]:
+        """The first attack that can, from the points where the search ended the last time."""
+        able = [stage.attack for stage in self.stages if stage.attack.takes_starts]
+        if self._warm is None or not able:
+            return
+        # A number of its own, so that the other stages draw what they draw without it.
+        number = len(self.stages)
+        pool = Pool(self._model, able[0], self._slots, self._on_end(number), stage=number)
+        known = np.isin(self.indices, self._warm.indices)
+        yield from self._work(number, pool, kept, active & known, self._warm)
+
+    def _work(
+        self,
+        number: int,
+        pool: Pool,
+        kept: Sequence[Waiting],
+        active: NDArray[np.bool_],
+        warm: AdversarialExamples | None = None,
+    ) -> Iterator[None]:
+        for waiting in kept:
+            going = torch.from_numpy(active[waiting.positions.numpy()]).nonzero().flatten()
+            chosen = waiting.rows(going)
+            if warm is not None:
+                chosen = chosen.starting_at(warm.of(chosen.indices))
+            self._feed(pool, number, chosen)
+        yield from pool.work(drain=True)
 
     def _pool(self, number: int) -> Pool:
-        def on_end(positions: Tensor, state: AttackState) -> None:
-            self.ledger.record(positions.numpy(), state, number)
-            if number == len(self._stages) - 1:
-                self.ledger.decided += int((~state.broken).sum())
+        attack = self.stages[number].attack
+        return Pool(self._model, attack, self._slots, self._on_end(number), stage=number)
 
-        return Pool(self._model, self._stages[number].attack, self._slots, on_end, stage=number)
+    def _feed(self, pool: Pool, number: int, waiting: Waiting) -> None:
+        """Queue the examples whose verdict the journal does not know."""
+        if self._journal is None or self.collection is not None:
+            pool.feed(waiting)
+            return
+        indices = waiting.indices.numpy()
+        known = self._journal.known(self.key, number, indices)
+        if known.any():
+            verdicts = self._journal.recall(self.key, number, indices[known])
+            self._enter(waiting.positions.numpy()[known], verdicts, number)
+        pool.feed(waiting.rows(torch.from_numpy(~known).nonzero().flatten()))
+
+    def _on_end(self, number: int) -> Callable[[Tensor, AttackState], None]:
+        def on_end(positions: Tensor, state: AttackState) -> None:
+            places, verdicts = positions.numpy(), Verdicts.of(state)
+            self._enter(places, verdicts, number)
+            if self._journal is not None:
+                self._journal.enter(self.key, number, self.indices[places], verdicts)
+            if self.collection is not None:
+                self.collection.take(positions, state)
+
+        return on_end
+
+    def _enter(self, places: NDArray[np.int64], verdicts: Verdicts, number: int) -> None:
+        self.ledger.record(places, verdicts, number)
+        if number == len(self.stages) - 1:
+            self.ledger.decided += int((~verdicts.broken).sum())
 
     def _chosen(self, stage: Stage, active: NDArray[np.bool_]) -> NDArray[np.bool_]:
         if stage.gate is None:
             return active
-        places = np.flatnonzero(active)
+        forced = np.zeros_like(active)
+        forced[self._forced] = True
+        places = np.flatnonzero(active & ~forced)
         margin = self.ledger.margin[places]
-        choice = stage.gate(Survivors(self.indices[places], self._clean_margin[places], margin))
-        self.leave_alone(~choice.attacked, places[choice.audited & ~choice.attacked])
-        chosen = np.zeros_like(active)
+        choice = stage.gate(Survivors(self.indices[places], self.clean_margin[places], margin))
+        left = np.zeros_like(active)
+        left[places[~choice.attacked]] = True
+        chosen = active & forced
+        self.leave_alone(left, places[choice.audited & ~choice.attacked])
         chosen[places[choice.attacked | choice.audited]] = True
         return chosen

@@ -12,8 +12,10 @@ def to_hyperplane(points: Tensor, normals: Tensor, heights: Tensor, norm: Norm) 
     r"""The shortest offset that brings each point onto its hyperplane without leaving the box.
 
     Minimises `|offset|` subject to `<normal, offset> = -height` and `0 <= point + offset <= 1`
-    (arXiv 1907.02044, equation 2). Every pixel moves against its component `w_i` of the normal,
-    at the same speed for `linf` and at speed `|w_i|` for `l2`, until the bounds stop it:
+    (arXiv 1907.02044, equation 2). For `l1`, pixels move one after the other against their
+    components `w_i` of the normal, the largest first, each to its bound, until the plane is
+    reached. For the other norms all move together, at the same speed for `linf` and at speed
+    `|w_i|` for `l2`, until the bounds stop them:
 
     `offset_i = -sign(w_i) min(time * speed_i, room_i)`.
 
@@ -22,7 +24,7 @@ def to_hyperplane(points: Tensor, normals: Tensor, heights: Tensor, norm: Norm) 
     found exactly between two of them.
 
     Reference: `fab_projections.py` of AutoAttack, which bisects over the corners. Deviation: for
-    `l2` it leaves pixels with `|w_i| < 1e-8` where they are; here none is left out.
+    `l2` and `l1` it leaves pixels with `|w_i| < 1e-8` where they are; here none is left out.
 
     Args:
         points: `(B, N)` in [0, 1].
@@ -46,11 +48,30 @@ def to_hyperplane(points: Tensor, normals: Tensor, heights: Tensor, norm: Norm) 
     against = -torch.where(heights < 0, -1.0, 1.0)[:, None] * normals.sign()
 
     room = torch.where(against > 0, _BOUNDS.high - points, points - _BOUNDS.low).clamp_min(0)
+    if norm == "l1":
+        return against * _largest_first(weights, room, distance)
     speeds = (weights > 0).to(weights) if norm == "linf" else weights
     corners = torch.where(weights > 0, room / speeds, 0)
     times = _arrival(corners, weights * speeds, weights * room, distance)
     # By comparison rather than as a minimum, since `inf * 0` would say nothing.
     return against * torch.where(times[:, None] >= corners, room, times[:, None] * speeds)
+
+
+def _largest_first(weights: Tensor, room: Tensor, distance: Tensor) -> Tensor:
+    """How far each pixel moves, if those move first that cover most on their way `(B, N)`.
+
+    Args:
+        weights: What a pixel covers per way it moves `(B, N)`, not negative.
+        room: How far it can move `(B, N)`.
+        distance: What all have to cover together `(B,)`.
+    """
+    falling, order = weights.sort(1, descending=True)
+    space = room.gather(1, order)
+    covered = (falling * space).cumsum(1)
+    left = distance[:, None] - torch.nn.functional.pad(covered, (1, 0))[:, :-1]
+    # Zero by zero, where a pixel covers nothing, says nothing.
+    ways = torch.where(falling > 0, torch.minimum(left.clamp_min(0) / falling, space), 0)
+    return torch.zeros_like(ways).scatter(1, order, ways)
 
 
 def _arrival(corners: Tensor, rates: Tensor, covered: Tensor, distance: Tensor) -> Tensor:

@@ -1,42 +1,14 @@
 """What an evaluation found, per example."""
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from robust_tuning.attacks.audits import Audit
 from robust_tuning.attacks.diagnostics import Diagnostics
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What was found among examples that a shortcut had taken for robust.
-
-    Attributes:
-        left_alone: Examples taken for robust without the full attack, the sample included.
-        sampled: How many of them, chosen at random, were attacked all the same.
-        broken: How many of those fell; they do not count as robust.
-    """
-
-    left_alone: int
-    sampled: int
-    broken: int
-
-    def overstated_at_most(self, confidence: float = 0.95) -> int:
-        """How many examples may be called robust wrongly, at most, at a confidence.
-
-        The upper Clopper-Pearson limit of the share that falls, of those not sampled.
-        """
-        unseen = self.left_alone - self.sampled
-        if not unseen or not self.sampled:
-            return unseen
-        if self.broken == self.sampled:
-            return unseen
-        from scipy.stats import beta  # slow to import
-
-        upper = float(beta.ppf(confidence, self.broken + 1, self.sampled - self.broken))
-        return min(unseen, math.ceil(upper * unseen))
+from robust_tuning.attacks.examples import AdversarialExamples
 
 
 @dataclass(frozen=True)
@@ -49,11 +21,16 @@ class Outcomes:
         clean_correct: Whether the unperturbed image is classified correctly `(n,)` bool.
         robust: By threat, whether it is and the attack failed `(n,)` bool.
         steps: By threat, gradient steps spent on the example `(n,)` int64.
+        distance: By threat, norm of the smallest perturbation found, infinite where none is
+            `(n,)` float64; only of attacks that look for it.
         diagnostics: By threat.
         audits: By threat, where examples were taken for robust by a shortcut.
+        adversarial: By threat, the images that the attack ended with, where they were asked for.
         forward: Forward passes, in examples.
         backward: Backward passes, in examples.
         seconds: Wall time.
+        peak_memory: In bytes: on a GPU the most that was allocated meanwhile, elsewhere the most
+            that the process has ever held.
     """
 
     indices: NDArray[np.int64]
@@ -63,9 +40,28 @@ class Outcomes:
     steps: dict[str, NDArray[np.int64]]
     diagnostics: dict[str, Diagnostics]
     audits: dict[str, Audit]
-    forward: int
-    backward: int
-    seconds: float
+    distance: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    adversarial: dict[str, AdversarialExamples] = field(default_factory=dict)
+    forward: int = 0
+    backward: int = 0
+    seconds: float = 0.0
+    peak_memory: int = 0
+
+    def curve(self, threat: str, radii: Sequence[float]) -> NDArray[np.float64]:
+        """Robust accuracy at many radii, from one search for the nearest adversarial images.
+
+        Args:
+            threat: A key of `distance`.
+            radii: In [0, 1] pixel units.
+
+        Returns:
+            One accuracy for each radius.
+
+        Raises:
+            KeyError: If the attack did not look for distances.
+        """
+        distance = self.distance[threat]
+        return np.array([(self.clean_correct & (distance > eps)).mean() for eps in radii])
 
 
 @dataclass(frozen=True)

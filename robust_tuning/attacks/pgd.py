@@ -98,6 +98,7 @@ class PGD(Attack):
         seen = model.gradient(
             state.adversarial,
             lambda logits: F.cross_entropy(logits, state.labels, reduction="none"),
+            state.labels,
         )
         spent = state.steps >= self.steps
         wrong = misclassified(seen.logits, state.labels)

@@ -1,14 +1,78 @@
 """Continuous batching: a fixed number of slots, refilled as soon as one is free."""
 
+import logging
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from robust_tuning.attacks.base import Attack, AttackState, Targets
+from robust_tuning.attacks.base import Attack, AttackState, Targets, misclassified
 from robust_tuning.attacks.oracle import Oracle
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Slots:
+    """How many examples are attacked at a time, and how many of them fit into one pass.
+
+    Args:
+        size: Examples at a time.
+        device: Where they are attacked.
+
+    Attributes:
+        size: Examples at a time.
+        device: Where they are attacked.
+        fits: Examples per pass, as far as is known: all there are, until memory has run out.
+    """
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        self.size = size
+        self.device = device
+        self.fits = sys.maxsize
+
+    def attempt(self, work: Callable[[slice], T], rows: int) -> list[T]:
+        """Do something to all rows, in pieces that fit.
+
+        Args:
+            work: For some rows; without an effect where it fails.
+            rows: How many there are.
+
+        Returns:
+            What came out, in order.
+
+        Raises:
+            torch.OutOfMemoryError: If even one row does not fit.
+        """
+        done: list[T] = []
+        begin = 0
+        while begin < rows:
+            try:
+                done.append(work(slice(begin, begin + self.fits)))
+            except torch.OutOfMemoryError:
+                if self.fits == 1:
+                    raise
+                self._halve(rows)
+            else:
+                begin += self.fits
+        return done
+
+    def _halve(self, rows: int) -> None:
+        torch.cuda.empty_cache()
+        before = min(self.fits, rows)
+        self.fits = max(1, before // 2)
+        log.warning(
+            "out of memory with %d examples in one pass: going on with %d, which changes no "
+            "result; a batch_size of %d avoids this",
+            before,
+            self.fits,
+            self.fits,
+        )
 
 
 @dataclass(frozen=True)
@@ -21,6 +85,7 @@ class Waiting:
         logits: The model's answers to the images `(B, K)`.
         positions: Places in the evaluation `(B,)`, on the CPU.
         indices: Identities `(B,)`, on the CPU.
+        starts: Where to begin `(B, C, H, W)`; None leaves that to the attack.
     """
 
     images: Tensor
@@ -28,19 +93,36 @@ class Waiting:
     logits: Tensor
     positions: Tensor
     indices: Tensor
+    starts: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
 
     def rows(self, chosen: Tensor | slice) -> "Waiting":
-        """Some of them; `chosen` lies on the CPU."""
+        """Some of them; `chosen` lies on the CPU, or where the images do."""
         return Waiting(
             self.images[chosen],
             self.labels[chosen],
             self.logits[chosen],
             self.positions[chosen],
             self.indices[chosen],
+            None if self.starts is None else self.starts[chosen],
         )
+
+    def to(self, device: torch.device | str) -> "Waiting":
+        """The same examples on another device, but for what always lies on the CPU."""
+        starts = None if self.starts is None else self.starts.to(device)
+        return replace(
+            self,
+            images=self.images.to(device),
+            labels=self.labels.to(device),
+            logits=self.logits.to(device),
+            starts=starts,
+        )
+
+    def starting_at(self, images: Tensor) -> "Waiting":
+        """The same examples with starting points."""
+        return replace(self, starts=images.to(self.images))
 
 
 class Pool:
@@ -60,7 +142,7 @@ class Pool:
         self,
         model: Oracle,
         attack: Attack,
-        slots: int,
+        slots: Slots,
         on_end: Callable[[Tensor, AttackState], None],
         *,
         stage: int = 0,
@@ -87,26 +169,27 @@ class Pool:
         """
         while True:
             self._fill()
-            if not len(self._positions) or (len(self._positions) < self._slots and not drain):
+            if not len(self._positions) or (len(self._positions) < self._slots.size and not drain):
                 return
             self._step()
             yield
 
     def _fill(self) -> None:
-        while self._queue and len(self._positions) < self._slots:
-            free = self._slots - len(self._positions)
+        while self._queue and len(self._positions) < self._slots.size:
+            free = self._slots.size - len(self._positions)
             waiting = self._queue.popleft()
             if len(waiting) > free:
                 self._queue.appendleft(waiting.rows(slice(free, None)))
                 waiting = waiting.rows(slice(free))
             keys = [self._attack.example_key(int(i), self._stage) for i in waiting.indices]
-            device = waiting.labels.device
+            waiting = waiting.to(self._slots.device)
             fresh = self._attack.start(
                 Targets(
                     waiting.images,
                     waiting.labels,
                     waiting.logits,
-                    torch.tensor(keys, device=device),
+                    torch.tensor(keys, device=self._slots.device),
+                    waiting.starts,
                 )
             )
             self._state = fresh if self._state is None else self._state.joined(fresh)
@@ -115,13 +198,33 @@ class Pool:
     def _step(self) -> None:
         if self._state is None:
             return
-        state = self._attack.step(self._model, self._state)
+        state = self._advance(self._state)
         done = state.broken | state.spent
         # The one point of a step at which the host waits for the device.
         ended = done.nonzero().flatten()
         if len(ended):
             where = ended.cpu()
-            self._on_end(self._positions[where], state.rows(ended))
+            self._on_end(self._positions[where], self._confirmed(state.rows(ended)))
             going = (~done).nonzero().flatten()
             state, self._positions = state.rows(going), self._positions[going.cpu()]
         self._state = state if len(state) else None
+
+    def _advance(self, state: AttackState) -> AttackState:
+        def step(rows: slice) -> AttackState:
+            some = state if rows.stop - rows.start >= len(state) else state.rows(rows)
+            return self._attack.step(self._model, some)
+
+        first, *others = self._slots.attempt(step, len(state))
+        for other in others:
+            first = first.joined(other)
+        return first
+
+    def _confirmed(self, state: AttackState) -> AttackState:
+        """Ask the model itself about what an approximation says is not broken."""
+        if not self._model.approximates:
+            return state
+        logits = [
+            self._model.logits(some) for some in torch.split(state.adversarial, self._slots.fits)
+        ]
+        wrong = misclassified(torch.cat(logits), state.labels)
+        return replace(state, broken=state.broken | wrong)

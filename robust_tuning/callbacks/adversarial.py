@@ -3,20 +3,25 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
+from typing import Any
 
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
-from robust_tuning.attacks import PGD, Adversary, Outcomes, evaluate
+from robust_tuning.attacks import PGD, Adversary, Outcomes, Speed, evaluate
+from robust_tuning.attacks.speed import Folding
 from robust_tuning.callbacks.evaluation import ScheduledEvaluation, prepared
 from robust_tuning.callbacks.measurement import Measurement
+from robust_tuning.callbacks.memory import Memory
 from robust_tuning.callbacks.progress import evaluation_bar
 from robust_tuning.callbacks.schedule import Schedule
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.frontier import AttackIdentity, Cost, ExampleOutcomes
 from robust_tuning.plugins import spec_of
+from robust_tuning.strategies.base import Strategy
 from robust_tuning.tuner import RobustTuner
 from robust_tuning.types import Batch, Split
 
@@ -37,6 +42,11 @@ class AdversarialEvaluation(ScheduledEvaluation):
         n: How many examples, always the same ones; None takes the whole split.
         batch_size: Examples attacked at a time; it changes the speed, not the result.
         inherit: Take who survives a larger radius for robust at the smaller ones; see `evaluate`.
+        audit: With `inherit`, how many of those are attacked at each smaller radius all the same.
+        warm_start: Begin a second time where the search on the same example ended at the evaluation
+            before. Finds a little more; each number then depends on those before it, which its
+            fingerprint says. Checkpoints grow by two bytes for each value of the images.
+        speed: How gradients may be had faster.
 
     Raises:
         ConfigurationError: If an argument is out of range.
@@ -52,6 +62,9 @@ class AdversarialEvaluation(ScheduledEvaluation):
         n: int | None = None,
         batch_size: int = 64,
         inherit: bool = False,
+        audit: int = 60,
+        warm_start: bool = False,
+        speed: Speed = Speed(),  # noqa: B008  frozen
     ) -> None:
         super().__init__(schedule=schedule, split=split, n=n)
         if batch_size < 1:
@@ -61,6 +74,10 @@ class AdversarialEvaluation(ScheduledEvaluation):
         self.eps = eps
         self.batch_size = batch_size
         self.inherit = inherit
+        self.audit = audit
+        self.warm_start = warm_start
+        self.speed = speed
+        self._memory = Memory()
         self.attacks = at_radii(self.attack, eps)
 
     def measure(
@@ -76,12 +93,35 @@ class AdversarialEvaluation(ScheduledEvaluation):
                 self.attacks,
                 batch_size=self.batch_size,
                 inherit=self.inherit,
+                audit=self.audit,
+                warm_start=self._memory.recalled(split) if self.warm_start else None,
+                keep="float32" if self.warm_start else None,
+                speed=self.speed,
+                folded=folding(tuner),
                 total=n,
                 on_progress=bar.update if bar else None,
             )
+        if self.warm_start:
+            self._memory.remember(split, outcomes.adversarial)
         report_signs(outcomes, f"step {trainer.global_step}")
-        identity = identify(self.attack, tuner.backbone.perturb, inherit=self.inherit)
-        return to_measurement(outcomes, identity, split)
+        conditions = Conditions(
+            audit=self.audit if self.inherit else None,
+            warm_start=self.warm_start,
+            low_precision=self.speed.lowers_precision(tuner.device),
+        )
+        return to_measurement(
+            outcomes, identify(self.attack, tuner.backbone.perturb, conditions), split
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Also where searches ended: a resumed run begins where the interrupted one would have."""
+        memory = {"memory": self._memory.state_dict()} if self.warm_start else {}
+        return {**super().state_dict(), **memory}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+        super().load_state_dict(state_dict)
+        self._memory.load_state_dict(state_dict.get("memory", {}))
 
 
 def to_measurement(outcomes: Outcomes, identity: AttackIdentity, split: Split) -> Measurement:
@@ -108,19 +148,51 @@ def report_signs(outcomes: Outcomes, where: str) -> None:
         log.info(message, where, threat, points, audit.sampled, audit.left_alone)
 
 
-def identify(attack: Adversary, perturb: str, *, inherit: bool = False) -> AttackIdentity:
+@dataclass(frozen=True)
+class Conditions:
+    """What decides a robust accuracy besides the attack.
+
+    Attributes:
+        audit: How many inherited verdicts were examined at each radius; None if none were taken
+            over from larger radii.
+        warm_start: Whether searches began where earlier ones ended.
+        low_precision: Whether gradients were computed in bfloat16.
+    """
+
+    audit: int | None = None
+    warm_start: bool = False
+    low_precision: bool = False
+
+
+def folding(tuner: RobustTuner) -> Folding | None:
+    """How the tuner's strategy folds its modules into the weights; None where it cannot."""
+    if type(tuner.strategy).merged is Strategy.merged:
+        return None
+    return partial(tuner.strategy.merged, tuner.backbone)
+
+
+def identify(
+    attack: Adversary,
+    perturb: str,
+    conditions: Conditions = Conditions(),
+) -> AttackIdentity:
     """Name an attack and everything but its radius that decides a robust accuracy.
 
     Args:
         attack: The attack; its radius is in the key of each robust accuracy already.
         perturb: Where perturbations live.
-        inherit: Whether robust verdicts were taken over from larger radii.
+        conditions: What else.
     """
     spec = spec_of(attack)
     settings = {key: value for key, value in spec["init_args"].items() if key != "eps"}
     settings["perturb"] = perturb
-    if inherit:
+    if conditions.audit is not None:
         settings["inherit"] = True
+        settings["audit"] = conditions.audit
+    if conditions.warm_start:
+        settings["warm_start"] = True
+    if conditions.low_precision:
+        settings["precision"] = "bfloat16"
     text = json.dumps([spec["class_path"], settings], sort_keys=True)
     return AttackIdentity(spec["class_path"], settings, sha256(text.encode()).hexdigest()[:16])
 
@@ -145,5 +217,10 @@ def _counts(outcomes: Outcomes) -> dict[str, dict[str, int]]:
         for threat, diagnostics in outcomes.diagnostics.items()
     }
     for threat, audit in outcomes.audits.items():
-        counts[threat] |= {f"audit_{name}": value for name, value in asdict(audit).items()}
+        counts[threat] |= {
+            "audit_left_alone": audit.left_alone,
+            "audit_sampled": audit.sampled,
+            "audit_broken": audit.broken,
+            "audit_overstated_at_most": audit.overstated_at_most(),
+        }
     return counts

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from robust_tuning.types import Norm
 from tests.attacks.resnet18 import cifar10, resnet18
 from tests.attacks.toys import PIXELS, Linear, batches, brightness, conv_net, grey, images, labelled
 
-NORMS: tuple[Norm, ...] = ("linf", "l2")
-ORDER = {"linf": float("inf"), "l2": 2.0}
+NORMS: tuple[Norm, ...] = ("linf", "l2", "l1")
+ORDER = {"linf": float("inf"), "l2": 2.0, "l1": 1.0}
 
 
 def relu_net(seed: int = 0) -> nn.Sequential:
@@ -41,29 +42,43 @@ def relu_net(seed: int = 0) -> nn.Sequential:
 
 NETS: dict[str, Callable[[], nn.Module]] = {"conv": conv_net, "relu": relu_net}
 RADII = {("conv", "linf"): (0.01, 0.03), ("conv", "l2"): (0.1, 0.3),
-         ("relu", "linf"): (0.02, 0.03), ("relu", "l2"): (0.2, 0.35)}  # fmt: skip
+         ("relu", "linf"): (0.02, 0.03), ("relu", "l2"): (0.2, 0.35),
+         ("conv", "l1"): (0.2, 0.5), ("relu", "l1"): (0.7, 1.5)}  # fmt: skip
 
 
 class Official(FABAttack_PT):  # type: ignore[misc]  # the package has no types
-    """The reference, for one target and with the points it looks from."""
+    """The reference, for one target or for all classes, with the points it looks from."""
 
-    def __init__(self, net: nn.Module, attack: FAB, steps: int | None = None) -> None:
-        norm = {"linf": "Linf", "l2": "L2"}[attack.norm]
+    def __init__(self, net: nn.Module, attack: FAB) -> None:
+        norm = {"linf": "Linf", "l2": "L2", "l1": "L1"}[attack.norm]
         settings = {"alpha_max": attack.alpha_max, "eta": attack.eta, "beta": attack.beta}
         super().__init__(
-            net, norm, n_iter=steps or attack.steps, eps=attack.threat.eps, targeted=True,
+            net, norm, n_iter=attack.steps, eps=attack.threat.eps, targeted=attack.rivals == 1,
             device="cpu", **settings,
         )  # fmt: skip
         self.target_class = attack.target + 1
         self.points: list[Tensor] = []
+        self.leads: list[Tensor] = []
+
+    def _get_predicted_label(self, x: Tensor) -> Tensor:
+        first, second = self.predict(x).topk(2).values.unbind(1)
+        self.leads.append(first - second)
+        answer: Tensor = super()._get_predicted_label(x)
+        return answer
 
     def get_diff_logits_grads_batch_targeted(self, imgs: Tensor, *classes: Tensor) -> Any:
         self.points.append(imgs.clone())
         return super().get_diff_logits_grads_batch_targeted(imgs, *classes)
 
-    def robust(self, pictures: Tensor, labels: Tensor) -> Tensor:
+    def get_diff_logits_grads_batch(self, imgs: Tensor, la: Tensor) -> Any:
+        self.points.append(imgs.clone())
+        return super().get_diff_logits_grads_batch(imgs, la)
+
+    def robust(self, pictures: Tensor, labels: Tensor, *, randomly: bool = False) -> Tensor:
         """Which examples are right and not broken, judged as `perturb` does."""
-        found: Tensor = self.attack_single_run(pictures, labels, is_targeted=True)
+        found: Tensor = self.attack_single_run(
+            pictures, labels, use_rand_start=randomly, is_targeted=self.targeted
+        )
         far = (found - pictures).flatten(1).norm(ORDER[self.order], 1) > self.eps
         kept: Tensor = self.predict(found).argmax(1) == labels
         verdicts: Tensor = (self.predict(pictures).argmax(1) == labels) & (far | kept)
@@ -84,20 +99,20 @@ def _double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def robust(net: nn.Module, pictures: Tensor, labels: Tensor, attack: FAB) -> Tensor:
-    outcomes = evaluate(net, batches(pictures, labels), attack, batch_size=13)
+    outcomes = evaluate(net, batches(pictures, labels), attack, batch_size=13, sanity=False)
     return torch.from_numpy(outcomes.robust[attack.threat.key])
 
 
 def begun(net: nn.Module, pictures: Tensor, labels: Tensor, attack: FAB) -> FABState:
     with torch.no_grad():
         logits = net(pictures)
-    return attack.start(Targets(pictures, labels, logits, torch.arange(len(labels))))
+    keys = torch.tensor([attack.example_key(index) for index in range(len(labels))])
+    return attack.start(Targets(pictures, labels, logits, keys))
 
 
 @pytest.mark.usefixtures("_double")
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("name", NETS)
-@pytest.mark.parametrize("steps", [5, 20])
+@pytest.mark.parametrize(("name", "steps"), [("conv", 5), ("relu", 20)])
 def test_exactly_those_break_that_the_reference_breaks(name: str, norm: Norm, steps: int) -> None:
     net, pictures = NETS[name](), images(60)
     labels = labelled(net, pictures)
@@ -113,19 +128,86 @@ def test_exactly_those_break_that_the_reference_breaks(name: str, norm: Norm, st
 
 @pytest.mark.usefixtures("_double")
 @pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(("name", "steps"), [("conv", 5), ("relu", 20)])
+def test_untargeted_too(name: str, norm: Norm, steps: int) -> None:
+    net, pictures = NETS[name](), images(60)
+    labels = labelled(net, pictures)
+    for eps in RADII[name, norm]:
+        attack = FAB(eps=eps, norm=norm, steps=steps, rivals=3)
+        verdicts = robust(net, pictures, labels, attack)
+        assert torch.equal(verdicts, Official(net, attack).robust(pictures, labels))
+        assert 0 < verdicts.sum() < 50
+
+
+@pytest.mark.usefixtures("_double")
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("rivals", [1, 3])
+@pytest.mark.parametrize("steps", [1, 4])
+def test_restarts_find_what_the_references_find_from_the_same_points(
+    norm: Norm, rivals: int, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, pictures = relu_net(), images(100, low=0.3, high=0.7)
+    labels = labelled(net, pictures)
+    eps = {"linf": 0.025, "l2": 0.25, "l1": 1.25}[norm]
+    attack = FAB(eps=eps, norm=norm, steps=steps, rivals=rivals, restarts=4)
+    official = Official(net, attack)
+    expected, broken = official.robust(pictures, labels), []
+    for run in range(1, 4):
+        rows = expected.nonzero().flatten()
+        starts = begun(net, pictures, labels, attack)
+        ended = replace(starts, steps=torch.full_like(labels, steps * run))
+        offsets = attack._begun_again(ended).points - pictures
+        # The reference draws a direction, and makes it as long as it needs.
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "rand", lambda _, t=offsets[rows]: t / t.abs().max() / 2 + 0.5)
+            patch.setattr(torch, "randn", lambda _, t=offsets[rows]: t)
+            left = official.robust(pictures[rows], labels[rows], randomly=True)
+        broken.append(int((~left).sum()))
+        expected[rows] = left
+    assert torch.equal(robust(net, pictures, labels, attack), expected)
+    assert sum(broken) > 2 or steps > 1
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_restart_begins_halfway_to_the_surface_at_another_point_each_time(norm: Norm) -> None:
+    net, pictures = conv_net(), images(3, low=0.4, high=0.6)
+    labels = labelled(net, pictures, wrong_every=10**6)
+    attack = FAB(eps=0.1, norm=norm, steps=5, restarts=3)
+    state = begun(net, pictures, labels, attack)
+    starts = []
+    for steps in (5, 10):
+        ended = replace(state, steps=torch.tensor([steps, steps, steps - 1]))
+        points = attack._begun_again(ended).points
+        assert torch.equal(points[2], pictures[2])
+        starts.append((points - pictures)[:2])
+    offsets = torch.cat(starts).flatten(1)
+    assert torch.allclose(offsets.norm(ORDER[norm], 1), torch.tensor(0.05).double())
+    assert torch.pdist(offsets, ORDER[norm]).min() > 0.03
+    over = replace(state, steps=torch.tensor([15, 15, 15]), spent=torch.tensor([True] * 3))
+    assert torch.equal(attack._begun_again(over).points, pictures)
+
+
+@pytest.mark.usefixtures("_double")
+@pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("classes", [{"target": 2}, {"rivals": 3}])
 @pytest.mark.parametrize("settings", [{}, {"alpha_max": 0.4, "eta": 1.2, "beta": 0.7}])
-def test_the_path_is_the_references(name: str, norm: Norm, settings: dict[str, Any]) -> None:
+def test_the_path_is_the_references(
+    name: str, norm: Norm, classes: dict[str, int], settings: dict[str, Any]
+) -> None:
     net, pictures = NETS[name](), images(40)
     labels = labelled(net, pictures, wrong_every=10**6)
     # No point lies within so small a radius: nobody leaves.
-    attack = FAB(eps=1e-9, norm=norm, steps=12, target=2, **settings)
+    attack = FAB(eps=1e-9, norm=norm, steps=12, **classes, **settings)
     official = Official(net, attack)
     official.robust(pictures, labels)
+    # From beyond the boundary of a linear region the steps lead to it exactly: rounding decides.
+    clear = torch.stack(official.leads).amin(0) > 1e-12
+    assert clear.sum() >= 38
     state = begun(net, pictures, labels, attack)
     for place, points in enumerate(official.points):
         # Rounding grows where a kink of the net lies between two paths.
-        assert torch.allclose(state.points, points, atol=1e-9), place
+        assert torch.allclose(state.points[clear], points[clear], atol=1e-9), place
         state = attack.step(Oracle(net), state)
     assert state.spent.all()
     assert not state.broken.any()
@@ -137,8 +219,12 @@ def led(net: Linear, pictures: Tensor, labels: Tensor, attack: FAB, eps: float) 
     logits = net(pictures).detach()
     rivals = logits.argsort(dim=1, descending=True)[:, attack.target]
     slopes = (net.weight[:, rivals] - net.weight[:, labels]).T
-    # The closed form of l2 holds away from the bounds.
-    steepest = slopes.sign() if attack.norm == "linf" else slopes / slopes.norm(dim=1)[:, None]
+    # The closed forms of l2 and l1 hold away from the bounds.
+    steepest = {
+        "linf": slopes.sign(),
+        "l2": slopes / slopes.norm(dim=1)[:, None],
+        "l1": slopes.sign() * (slopes.abs() == slopes.abs().amax(1, keepdim=True)),
+    }[attack.norm]
     worst = net((pictures.flatten(1) + eps * steepest).clamp(0, 1))
     reached: Tensor = worst[pairs[0], rivals] > worst[pairs]
     return reached
@@ -147,10 +233,10 @@ def led(net: Linear, pictures: Tensor, labels: Tensor, attack: FAB, eps: float) 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("classes", [2, 4])
 def test_a_linear_model_gives_up_exactly_what_it_must(norm: Norm, classes: int) -> None:
-    eps = {"linf": 0.02, "l2": 0.05}[norm]
+    eps = {"linf": 0.02, "l2": 0.05, "l1": 0.2}[norm]
     generator = torch.Generator().manual_seed(1)
     weight = torch.randn(PIXELS, classes, generator=generator, dtype=torch.float64)
-    pictures = images(200) if norm == "linf" else images(200, low=0.35, high=0.65)
+    pictures = images(100) if norm == "linf" else images(100, low=0.35, high=0.65)
     net = Linear(weight, -(pictures.flatten(1) @ weight).mean(0))
     labels = labelled(net, pictures, wrong_every=10**6)
     fallen = torch.zeros(len(labels), dtype=torch.bool)
@@ -165,7 +251,9 @@ def test_a_linear_model_gives_up_exactly_what_it_must(norm: Norm, classes: int) 
         fallen |= ~survived
         must |= reached
     assert torch.equal(fallen | at_the_edge, must)
-    assert 50 < must.sum() < 150
+    untargeted = FAB(eps=eps, norm=norm, rivals=classes - 1)
+    assert torch.equal(~robust(net, pictures, labels, untargeted) | at_the_edge, must)
+    assert 25 < must.sum() < 75
     assert at_the_edge.sum() <= 3
 
 
@@ -186,12 +274,11 @@ def test_one_that_is_misclassified_too_far_away_goes_on_until_it_is_near() -> No
 
 def test_a_step_is_a_gradient_pass_and_a_forward_pass_and_the_broken_leave() -> None:
     net, pictures = brightness(), grey([0.46, 0.2, 0.3])
-    outcomes = evaluate(
-        net, batches(pictures, torch.zeros(3, dtype=torch.int64)), FAB(eps=0.05, steps=7)
-    )
+    feed = batches(pictures, torch.zeros(3, dtype=torch.int64))
+    outcomes = evaluate(net, feed, FAB(eps=0.05, steps=7), sanity=False)
     (steps,) = outcomes.steps.values()
     assert steps.tolist() == [1, 7, 7]
-    clean = 2 * 3  # the first batch is looked at twice
+    clean = 2 * 3 + 1  # the first batch is looked at twice, its first image once more
     assert (outcomes.forward, outcomes.backward) == (clean + 2 * 15, 15)
 
 
@@ -232,7 +319,7 @@ def test_the_target_counts_classes_from_the_likeliest_but_the_label() -> None:
         FAB(target=target).start(Targets(pictures, labels, logits, labels)).rivals.tolist()
         for target in (1, 2, 3)
     ]
-    assert chosen == [[3, 3], [2, 2], [0, 1]]
+    assert chosen == [[[3], [3]], [[2], [2]], [[0], [1]]]
 
 
 class Broken(nn.Module):
@@ -265,6 +352,26 @@ def test_one_pixel_without_a_finite_gradient_does_not_stop_the_others() -> None:
     assert diagnostics.bad_gradients == 1
 
 
+class Uneven(nn.Module):
+    """Four classes: of three others, one has no finite gradient and one none at all."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        level = pictures[:, 0, 0, 0]
+        none = torch.zeros_like(level)
+        steep = (level - level.detach()) * 1e200 * 1e200 - 0.01
+        return torch.stack([none, steep, none, level - 0.5], dim=1)
+
+
+@pytest.mark.parametrize("target", [1, 2])
+def test_a_class_without_a_useful_gradient_is_not_taken_for_the_nearest(target: int) -> None:
+    attack = FAB(eps=0.05, steps=3, target=target, rivals=4 - target)
+    state = begun(Uneven(), grey([0.46]), torch.tensor([0]), attack)
+    assert state.rivals[0, -3:].tolist() == [2, 1, 3][target - 1 :]
+    state = attack.step(Oracle(Uneven()), state)
+    assert state.broken.all()
+    assert state.bad_gradient.all()
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -274,7 +381,9 @@ def test_one_pixel_without_a_finite_gradient_does_not_stop_the_others() -> None:
         ({"eta": 0.9}, "eta is 0.9, expected at least 1"),
         ({"beta": 0.0}, "beta is 0.0, expected 0 < beta <= 1"),
         ({"eps": 4.0}, "did you mean 4/255"),
-        ({"norm": "l1"}, "'linf' or 'l2'"),
+        ({"norm": "l0"}, "'linf', 'l2' or 'l1'"),
+        ({"rivals": 0}, "rivals is 0, expected at least 1"),
+        ({"restarts": 0}, "restarts is 0, expected at least 1"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], words: str) -> None:

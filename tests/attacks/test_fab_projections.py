@@ -11,7 +11,7 @@ from torch import Tensor
 from robust_tuning.attacks.fab_projections import to_hyperplane
 from robust_tuning.types import Norm
 
-NORMS: tuple[Norm, ...] = ("linf", "l2")
+NORMS: tuple[Norm, ...] = ("linf", "l2", "l1")
 
 
 def shortest_linf(point: Any, normal: Any, height: float) -> float | None:
@@ -26,6 +26,17 @@ def shortest_linf(point: Any, normal: Any, height: float) -> float | None:
         A_eq=np.append(normal, 0.0)[None],
         b_eq=[-height],
         bounds=[*zip(-point, 1 - point, strict=True), (0, None)],
+    )
+    return float(solved.fun) if solved.success else None
+
+
+def shortest_l1(point: Any, normal: Any, height: float) -> float | None:
+    """The same for `l1`, each pixel's way up and its way down being unknowns of their own."""
+    solved = linprog(
+        np.ones(2 * len(point)),
+        A_eq=np.concatenate([normal, -normal])[None],
+        b_eq=[-height],
+        bounds=[*((0, up) for up in 1 - point), *((0, down) for down in point)],
     )
     return float(solved.fun) if solved.success else None
 
@@ -67,6 +78,19 @@ def test_under_linf_the_offset_is_as_short_as_linear_programming_finds(
     expected = shortest_linf(points[0].numpy(), normals[0].numpy(), float(heights))
     if expected is not None:
         assert float(offsets.abs().amax()) == pytest.approx(expected, abs=1e-9)
+        assert float((normals * offsets).sum() + heights) == pytest.approx(0, abs=1e-9)
+
+
+@CASES
+@settings(max_examples=150, deadline=None)
+def test_under_l1_the_offset_is_as_short_as_linear_programming_finds(
+    seed: int, n: int, reach: float
+) -> None:
+    points, normals, heights = problem(seed, n, reach)
+    offsets = to_hyperplane(points, normals, heights, "l1")
+    expected = shortest_l1(points[0].numpy(), normals[0].numpy(), float(heights))
+    if expected is not None:
+        assert float(offsets.abs().sum()) == pytest.approx(expected, abs=1e-9)
         assert float((normals * offsets).sum() + heights) == pytest.approx(0, abs=1e-9)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robust_tuning.attacks import PGD, evaluate
+from robust_tuning.attacks import FMN, PGD, evaluate
 from robust_tuning.attacks.ladders import ladders_of
 from robust_tuning.attacks.threat import ThreatModel
 from tests.attacks.toys import batches, conv_net, images, labelled
@@ -82,3 +82,48 @@ def test_whoever_is_broken_in_the_audit_does_not_count_as_robust() -> None:
     assert audit.broken == (large & ~small).sum() > 10
     overstated = (small & ~honest.robust[adversaries[0].threat.key]).sum()
     assert 0 < overstated <= audit.overstated_at_most()
+
+
+# --- an attack that looks for the nearest image ---------------------------------------------------
+
+
+def nearest(*radii: float, **settings: Any) -> Any:
+    attacks = [FMN(eps=eps, steps=20) for eps in radii]
+    return evaluate(NET, batches(PICTURES, LABELS), attacks, batch_size=32, **settings)
+
+
+def test_one_run_decides_every_radius() -> None:
+    together, alone = nearest(*RADII), {eps: nearest(eps) for eps in RADII}
+    for eps in RADII:
+        key = FMN(eps=eps).threat.key
+        assert (together.robust[key] == alone[eps].robust[key]).all()
+        assert (together.distance[key] == alone[eps].distance[key]).all()
+        diagnostics = together.diagnostics[key]
+        assert diagnostics.attacked == together.clean_correct.sum()
+    cost = together.backward - max(run.backward for run in alone.values())
+    assert cost < 0.1 * alone[RADII[0]].backward  # the checks of a few survivors, at each radius
+    assert (together.robust[FMN(eps=RADII[0]).threat.key]).sum() > 0
+
+
+def test_a_curve_is_read_off_the_distances() -> None:
+    outcomes = nearest(*RADII)
+    keys = [FMN(eps=eps).threat.key for eps in RADII]
+    expected = [outcomes.robust[key].mean() for key in keys]
+    assert np.allclose(outcomes.curve(keys[0], RADII), expected)
+    assert outcomes.curve(keys[0], [0.0])[0] == outcomes.clean_correct.mean()
+    assert len(set(expected)) == len(RADII)
+
+
+def test_the_nearest_images_come_back_for_every_radius() -> None:
+    outcomes = nearest(*RADII, keep="float32")
+    for eps in RADII:
+        key = FMN(eps=eps).threat.key
+        found = outcomes.adversarial[key]
+        assert found.broken.sum() == (outcomes.clean_correct & ~outcomes.robust[key]).sum()
+
+
+def test_other_settings_are_another_search() -> None:
+    attacks = [FMN(eps=0.01, steps=20), FMN(eps=0.02, steps=21)]
+    outcomes = evaluate(NET, batches(PICTURES, LABELS), attacks, batch_size=32)
+    one, other = (outcomes.distance[a.threat.key] for a in attacks)
+    assert not (one == other).all()

@@ -2,6 +2,7 @@ import numpy as np
 import torch
 
 from robust_tuning.attacks.base import AttackState
+from robust_tuning.attacks.journal import Verdicts
 from robust_tuning.attacks.ledger import NOT_BROKEN, Ledger
 
 
@@ -32,8 +33,8 @@ def test_the_misclassified_are_decided_at_once() -> None:
 
 def test_stages_add_up_and_the_breaking_one_is_noted() -> None:
     ledger = opened()
-    ledger.record(np.array([0, 2, 3]), state([False, True, False], 5, 0.5), 0)
-    ledger.record(np.array([3, 0]), state([True, False], 7, 0.7), 1)
+    ledger.record(np.array([0, 2, 3]), Verdicts.of(state([False, True, False], 5, 0.5)), 0)
+    ledger.record(np.array([3, 0]), Verdicts.of(state([True, False], 7, 0.7)), 1)
     assert ledger.robust.tolist() == [True, False, False, False]
     assert ledger.broken_in.tolist() == [NOT_BROKEN, NOT_BROKEN, 0, 1]
     assert ledger.steps.tolist() == [12, 0, 5, 12]
@@ -44,6 +45,6 @@ def test_stages_add_up_and_the_breaking_one_is_noted() -> None:
 
 def test_zero_gradients_count_where_the_stage_failed() -> None:
     ledger = opened()
-    ledger.record(np.array([0, 2]), state([False, True], 5, 0.5), 0)
+    ledger.record(np.array([0, 2]), Verdicts.of(state([False, True], 5, 0.5)), 0)
     assert ledger.zero_gradient.tolist() == [True, False, False, False]
     assert not ledger.bad_gradient.any()

@@ -3,11 +3,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from robust_tuning.attacks.base import Attack, AttackState, Targets, initial
+from robust_tuning.attacks.base import Attack, AttackState, Budget, Targets, initial
 from robust_tuning.attacks.oracle import Oracle
-from robust_tuning.attacks.pool import Pool, Waiting
+from robust_tuning.attacks.pool import Pool, Slots, Waiting
 from robust_tuning.attacks.threat import ThreatModel
 from tests.attacks.toys import images
+
+CPU = torch.device("cpu")
 
 
 class Countdown(Attack):
@@ -18,6 +20,10 @@ class Countdown(Attack):
         self.seed = 0
         self.sizes: list[int] = []
         self.keys: list[int] = []
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(0, 0)
 
     def start(self, targets: Targets) -> AttackState:
         self.keys += targets.keys.tolist()
@@ -43,7 +49,7 @@ def run(labels: list[int], slots: int) -> tuple[Countdown, list[tuple[int, int]]
     def on_end(positions: Tensor, state: AttackState) -> None:
         ended.extend(zip(positions.tolist(), state.steps.tolist(), strict=True))
 
-    pool = Pool(Oracle(lambda x: x.flatten(1)), attack, slots, on_end)
+    pool = Pool(Oracle(lambda x: x.flatten(1)), attack, Slots(slots, CPU), on_end)
     pool.feed(waiting(labels))
     list(pool.work(drain=True))
     return attack, ended
@@ -64,7 +70,7 @@ def test_a_free_slot_is_taken_at_once() -> None:
 
 def test_without_draining_slots_stay_full() -> None:
     attack = Countdown()
-    pool = Pool(Oracle(lambda x: x.flatten(1)), attack, 3, lambda *_: None)
+    pool = Pool(Oracle(lambda x: x.flatten(1)), attack, Slots(3, CPU), lambda *_: None)
     pool.feed(waiting([2, 2]))
     assert list(pool.work(drain=False)) == []
     pool.feed(waiting([2, 2], first=2))
@@ -81,7 +87,7 @@ def test_an_empty_batch_is_no_work() -> None:
 
 def test_a_key_belongs_to_the_identity_and_the_stage() -> None:
     attack = Countdown()
-    pool = Pool(Oracle(lambda x: x.flatten(1)), attack, 3, lambda *_: None, stage=2)
+    pool = Pool(Oracle(lambda x: x.flatten(1)), attack, Slots(3, CPU), lambda *_: None, stage=2)
     pool.feed(waiting([1, 1]))
     list(pool.work(drain=True))
     assert attack.keys == [attack.example_key(100, 2), attack.example_key(101, 2)]

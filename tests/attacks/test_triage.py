@@ -108,8 +108,26 @@ def test_targets_are_no_more_than_there_are_classes() -> None:
     assert ranks == [1, 2, 3, 1, 2, 3, 4]
 
 
-def test_two_shortcuts_are_not_audited_as_one() -> None:
+def test_two_shortcuts_are_audited_each_and_bounded_together() -> None:
     radii = [Triage(eps=eps, restarts=1) for eps in (0.005, 0.012)]
-    with pytest.raises(ConfigurationError, match="inherit is on, but an attack such as Triage"):
-        run(radii, inherit=True)
-    assert run(radii[:1], inherit=True).audits
+    small, large = (attack.threat.key for attack in radii)
+    outcomes = run(radii, inherit=True, audit=7)
+    (gate,) = outcomes.audits[large].strata
+    inherited, own = outcomes.audits[small].strata
+    assert inherited.left_alone == outcomes.robust[large].sum() > inherited.sampled == 7
+    survivors = outcomes.robust[small] & ~outcomes.robust[large]
+    assert 0 < own.left_alone < survivors.sum() + own.broken
+    audit = outcomes.audits[small]
+    expected = inherited.overstated_at_most(0.975) + own.overstated_at_most(0.975)
+    assert audit.overstated_at_most() == expected
+    assert gate.left_alone > inherited.left_alone / 2
+
+
+def test_those_audited_because_they_inherit_pass_every_gate() -> None:
+    radii = [Triage(eps=eps, restarts=1) for eps in (0.005, 0.012)]
+    small, large = (attack.threat.key for attack in radii)
+    outcomes = run(radii, inherit=True, audit=7)
+    again = outcomes.robust[large] & (outcomes.steps[small] > 0)
+    assert again.sum() == 7
+    # Survivors have taken every step: the cheap ones, and 100 of each long attack on five classes.
+    assert set(outcomes.steps[small][again]) == {15 + 3 * 10 + 100 + 4 * 100}

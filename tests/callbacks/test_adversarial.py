@@ -2,11 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from robust_tuning.attacks import PGD, Triage
+from robust_tuning.attacks import PGD, Triage, evaluate
 from robust_tuning.callbacks import AdversarialEvaluation
-from robust_tuning.callbacks.adversarial import identify
+from robust_tuning.callbacks.adversarial import Conditions, folding, identify
+from robust_tuning.callbacks.evaluation import prepared
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.frontier import read_points
+from robust_tuning.strategies import FullFineTuning, LoRA
 from tests.runs import make_data, make_evaluation, make_trainer, make_tuner
 
 
@@ -77,7 +79,55 @@ def test_an_adversary_in_stages_leaves_its_audit_in_the_point(tmp_path: Path) ->
         assert 0 <= diagnostics["audit_broken"] <= sampled <= left
 
 
+def test_warm_starts_and_low_precision_are_part_of_an_attacks_identity() -> None:
+    conditions = (Conditions(), Conditions(warm_start=True), Conditions(low_precision=True))
+    prints = {identify(PGD(), "input", condition).fingerprint for condition in conditions}
+    assert len(prints) == 3
+
+
+def test_warm_starts_lower_no_point_but_those_after_the_first(tmp_path: Path) -> None:
+    points = {}
+    for warm in (False, True):
+        folder = tmp_path / str(warm)
+        attack = PGD(steps=2)
+        trainer = make_trainer(folder, make_evaluation(attack=attack, n=60, warm_start=warm))
+        trainer.fit(make_tuner(lr=1e-6), datamodule=make_data())
+        points[warm] = read_points(folder)
+    cold, warmed = points[False], points[True]
+    assert [p.step for p in cold] == [p.step for p in warmed]
+    assert cold[0].robust_accuracy == warmed[0].robust_accuracy
+    for one, other in zip(cold, warmed, strict=True):
+        for threat, estimate in one.robust_accuracy.items():
+            assert other.robust_accuracy[threat].value <= estimate.value
+    same = [
+        one.cost.backward == other.cost.backward for one, other in zip(cold, warmed, strict=True)
+    ]
+    assert same == [True, False]  # the first evaluation has nothing to begin from
+    assert warmed[0].attack is not None
+    assert warmed[0].attack.settings["warm_start"] is True
+
+
+def test_adapters_are_folded_for_gradients_and_no_verdict_changes(tmp_path: Path) -> None:
+    folded, kept = make_tuner(LoRA()), make_tuner(FullFineTuning())
+    assert folding(kept) is None
+    for tuner in (folded, kept):
+        tuner.configure_model()
+    within = folding(folded)
+    assert within is not None
+    layer = next(m for m in folded.backbone.modules() if hasattr(m, "merged"))
+    with within():
+        assert layer.merged
+    assert not layer.merged
+    examples = make_data().evaluation_loader(make_data().evaluation_examples("validation", 60))
+    plain, fast = (
+        evaluate(folded.backbone, prepared(folded, examples), PGD(eps="2/255"), folded=how)
+        for how in (None, within)
+    )
+    assert (plain.robust["linf-2/255"] == fast.robust["linf-2/255"]).all()
+    assert fast.forward > plain.forward  # the model itself confirms
+
+
 def test_inheriting_is_part_of_an_attacks_identity() -> None:
-    one, other = (identify(PGD(), "input", inherit=inherit) for inherit in (False, True))
+    one, other = (identify(PGD(), "input", Conditions(audit)) for audit in (None, 60))
     assert one.fingerprint != other.fingerprint
     assert "inherit" not in one.settings

@@ -1,0 +1,39 @@
+"""The official AutoAttack, and what we have for it."""
+
+import logging
+from importlib import import_module
+
+from torch import Tensor, nn
+
+from benchmarks.peers.contenders import Contender, Found, our
+from benchmarks.peers.examples import Examples
+from robust_tuning.attacks import AutoAttack, Triage
+
+
+def autoattack_contenders(eps: str, size: int) -> list[Contender]:
+    """Ours, the official code, our triage.
+
+    Random starts differ: those of the official code belong to its batches.
+    """
+    radius = AutoAttack(eps=eps).threat.eps
+
+    def official(model: nn.Module, examples: Examples) -> Found:
+        return Found(official_standard(model, examples.images, examples.labels, radius, size))
+
+    return [
+        our("**ours**, exact", AutoAttack(eps=eps), size),
+        Contender("official (pyautoattack)", "any", official, "pyautoattack"),
+        our("**ours**, Triage", Triage(eps=eps), size),
+    ]
+
+
+def official_standard(
+    model: nn.Module, images: Tensor, labels: Tensor, eps: float, size: int
+) -> Tensor:
+    """Which examples AutoAttack's standard version leaves robust `(n,)`, linf."""
+    logging.getLogger("auto-attack").setLevel(logging.ERROR)
+    kind = import_module("pyautoattack").AutoAttack
+    attack = kind(model, eps=eps, norm="Linf", seed=0, version="standard", device=images.device)
+    _, answers = attack.run_standard_evaluation(images, labels, batch_size=size)
+    robust: Tensor = answers == labels
+    return robust
