@@ -53,10 +53,12 @@ class Stage:
     Attributes:
         attack: The attack.
         gate: Chooses among the survivors; the others keep their verdict. None lets all be attacked.
+        share: Of the survivors that the gate lets through, about; for estimates.
     """
 
     attack: "Attack"
     gate: Gate | None = None
+    share: float = 1.0
 
 
 class Adversary(ABC):

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -145,8 +145,10 @@ class Journal:
             self._write()
 
     def remove(self) -> None:
-        """Delete the file: the result has been stored elsewhere."""
+        """Delete the file, and its folder if nothing else is in it."""
         self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.parent.rmdir()
 
     def _write(self) -> None:
         if not self._waiting:

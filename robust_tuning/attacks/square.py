@@ -18,6 +18,7 @@ from robust_tuning.attacks.base import (
 )
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.square_moves import Base, recolour, stripes, tiles, transport
+from robust_tuning.attacks.tables import on_device
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.types import Norm
@@ -48,17 +49,17 @@ def halvings(queries: Tensor) -> Tensor:
     >>> halvings(torch.tensor([0, 10, 11, 50, 51, 9000])).tolist()
     [0, 0, 1, 1, 2, 9]
     """
-    return torch.bucketize(queries, torch.tensor(_HALVINGS, device=queries.device))
+    return torch.bucketize(queries, on_device(_HALVINGS, queries.device))
 
 
 def side(share: float, height: int, width: int, norm: Norm) -> int:
-    """Of a window that covers a share of an image, in pixels; odd for `l2`, where there is room.
+    """Of a window that covers a share of an image; odd but for `linf`, where there is room.
 
     >>> side(0.8, 32, 32, "linf"), side(0.8, 32, 32, "l2"), side(0.001, 32, 32, "l2")
     (29, 29, 3)
     """
     pixels = max(round(math.sqrt(share * height * width)), 1 if norm == "linf" else 3)
-    if norm == "l2" and pixels % 2 == 0:
+    if norm != "linf" and pixels % 2 == 0:
         pixels += 1
     return min(pixels, height, width)
 
@@ -69,21 +70,25 @@ class Square(Attack):
     For `linf` the perturbation begins as vertical stripes of `+-eps`, and all pixels of a random
     window become `+eps` or `-eps`, by channel. For `l2` it begins as tiles of two-sided bumps, and
     what two random windows hold is put together in the first, with another bump of random sign
-    added; what the radius leaves unused goes there too. The windows grow smaller with the queries:
+    added; what the radius leaves unused goes there too. For `l1` the bumps are steeper and what
+    comes of them is projected on the ball. The windows grow smaller with the queries:
     their area is the share `p_init` of the image, halved after 10, 50, 200, 500, 1000, 2000, 4000,
     6000 and 8000 queries. An example is broken at its first misclassified query.
 
     Source: M. Andriushchenko, F. Croce, N. Flammarion and M. Hein, "Square Attack: a
     query-efficient black-box adversarial attack via random search", arXiv 1912.00049, algorithms 1
-    to 3, with the lead in logits for the loss. Reference: `SquareAttack` as AutoAttack calls it
-    (`loss="margin"`, `resc_schedule=False`, `n_restarts=1`). Deviations: each example has its own
-    random windows, where the reference shares one among a batch; windows lie anywhere in the image,
-    as in the paper, where the reference never reaches the last row and column; the tiles of the
-    start are centred and as many as fit, also in images that are not square.
+    to 3, with the lead in logits for the loss; for `l1` F. Croce and M. Hein, "Mind the box:
+    l1-APGD for sparse adversarial attacks on image classifiers", arXiv 2103.01208. Reference:
+    `SquareAttack` as AutoAttack calls it (`loss="margin"`, `resc_schedule=False`, `n_restarts=1`).
+    Deviations: each example has its own random windows, where the reference shares one among a
+    batch; windows lie anywhere in the image, as in the paper, where the reference never reaches the
+    last row and column; the tiles of the start are centred and as many as fit, also in images that
+    are not square; under `l1` a window that holds no perturbation adds none to the bump, where the
+    reference brings its rounding to full length.
 
     Args:
         eps: Radius in [0, 1] pixel units: a number or a fraction such as `4/255`.
-        norm: `linf` or `l2`.
+        norm: `linf`, `l2` or `l1`.
         queries: Changes to try. The start and each of them take one forward pass.
         p_init: Share of the image that the first windows cover, in (0, 1].
         seed: Where the windows and signs come from.
@@ -121,7 +126,7 @@ class Square(Attack):
 
     def start(self, targets: Targets) -> SquareState:
         """Draw stripes or tiles."""
-        base = Base(targets.images, self.threat.eps, targets.keys, torch.zeros_like(targets.keys))
+        base = Base(targets.images, self.threat, targets.keys, torch.zeros_like(targets.keys))
         begin = stripes(base) if self.norm == "linf" else tiles(base)
         common = initial(targets, begin)
         return SquareState(
@@ -156,5 +161,5 @@ class Square(Attack):
         change = recolour if self.norm == "linf" else transport
         shares = [self.p_init / 2**times for times in range(len(_HALVINGS) + 1)]
         sides = tuple(side(share, height, width, self.norm) for share in shares)
-        base = Base(state.images, self.threat.eps, state.keys, state.steps + 1)
+        base = Base(state.images, self.threat, state.keys, state.steps + 1)
         return change(base, state.best, sides, halvings(state.steps))

@@ -1,10 +1,12 @@
 """Square windows of images, one per row of a batch, and the bumps that fill them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+from robust_tuning.types import Norm
 
 
 @dataclass(frozen=True)
@@ -38,47 +40,61 @@ def windows(numbers: Tensor, sides: Tensor, height: int, width: int) -> Windows:
         height: Of the images.
         width: Of the images.
     """
-    room = torch.tensor([height, width], device=sides.device) - sides[:, None]
+    room = torch.stack([height - sides, width - sides], dim=1)
     places = (numbers * (room + 1)).long()
     rows = torch.arange(height, device=sides.device)[None, :, None] - places[:, 0, None, None]
     columns = torch.arange(width, device=sides.device)[None, None, :] - places[:, 1, None, None]
     return Windows(rows, columns, sides[:, None, None])
 
 
-def bump(side: int) -> Tensor:
+def bump(side: int, norm: Norm) -> Tensor:
     """Two pyramids one above the other, the lower one upside down `(side, side)` float64.
 
     Its length is 1. Within a pyramid around `m`, a pixel at (Chebyshev) distance `d` has height
-    `sum_{k=d}^{n} 1 / (k + 1)^2`, where `n` is the largest distance or one more.
+    `sum_{k=d}^{n} 1 / (k + 1)^p`, where `n` is the largest distance or one more, and `p` is 2 for
+    `l2` and 4 for `l1`.
 
-    Source: arXiv 1912.00049, section 3.4 (`eta`), as its reference implementation discretises it.
+    Source: arXiv 1912.00049, section 3.4 (`eta`), as its reference implementation discretises it;
+    for `l1` that of arXiv 2103.01208.
 
-    >>> bump(2)
+    Args:
+        side: In pixels.
+        norm: `l2` or `l1`; also that in which its length is 1.
+
+    >>> bump(2, "l2")
     tensor([[ 0.1387,  0.6934],
             [-0.1387, -0.6934]], dtype=torch.float64)
     """
     upper = side // 2
-    halves = torch.cat([_pyramid(upper, side), -_pyramid(side - upper, side)])
-    unit: Tensor = halves / halves.norm()
-    return unit
+    halves = torch.cat([_pyramid(upper, side, norm), -_pyramid(side - upper, side, norm)])
+    return _unit(halves, norm)
 
 
-def _pyramid(height: int, width: int) -> Tensor:
-    terms = torch.arange(1, max(height, width) // 2 + 2, dtype=torch.float64) ** -2
+def _pyramid(height: int, width: int, norm: Norm) -> Tensor:
+    power = 4 if norm == "l1" else 2
+    terms = torch.arange(1, max(height, width) // 2 + 2, dtype=torch.float64) ** -power
     heights = terms.flip(0).cumsum(0).flip(0)
     rows = (torch.arange(height) - height // 2).abs()
     columns = (torch.arange(width) - width // 2).abs()
-    pyramid = heights[torch.maximum(rows[:, None], columns)]
-    unit: Tensor = pyramid / pyramid.norm()
+    return _unit(heights[torch.maximum(rows[:, None], columns)], norm)
+
+
+def _unit(pattern: Tensor, norm: Norm) -> Tensor:
+    unit: Tensor = pattern / pattern.flatten().norm(1 if norm == "l1" else 2)
     return unit
 
 
-def bumps(sides: Sequence[int]) -> Tensor:
-    """The bumps of several sides, with zeros below and to the right `(len(sides), S, S)`."""
-    padded = torch.zeros(len(sides), max(sides), max(sides), dtype=torch.float64)
-    for place, side in enumerate(sides):
-        padded[place, :side, :side] = bump(side)
-    return padded
+@lru_cache(maxsize=64)
+def bumps(sides: tuple[int, ...], norm: Norm, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The bumps of several sides, with zeros below and to the right `(len(sides), S, S)`.
+
+    Made once, and shared by all who ask: never change it.
+    """
+    with torch.inference_mode(mode=False):
+        padded = torch.zeros(len(sides), max(sides), max(sides), dtype=torch.float64)
+        for place, side in enumerate(sides):
+            padded[place, :side, :side] = bump(side, norm)
+        return padded.to(device, dtype)
 
 
 def stamped(patterns: Tensor, which: Tensor, turned: Tensor, where: Windows) -> Tensor:

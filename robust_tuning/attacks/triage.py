@@ -84,7 +84,7 @@ class Triage(Adversary):
         long += [self._attack(100, target=rank) for rank in range(1, targets + 1)]
         return (
             *(Stage(attack) for attack in cheap),
-            Stage(long[0], self._choose),
+            Stage(long[0], self._choose, share=min(1.0, self.borderline + self.audit)),
             *(Stage(attack) for attack in long[1:]),
         )
 

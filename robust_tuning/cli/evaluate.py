@@ -2,9 +2,6 @@
 
 import argparse
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,60 +9,13 @@ import torch
 import yaml  # type: ignore[import-untyped]  # has no annotations
 from rich import get_console
 
-from robust_tuning import __version__
-from robust_tuning.attacks import PGD, Adversary, evaluate
-from robust_tuning.callbacks.adversarial import (
-    at_radii,
-    identify,
-    report_signs,
-    to_measurement,
-)
-from robust_tuning.callbacks.evaluation import prepared
-from robust_tuning.callbacks.measurement import Measurement
-from robust_tuning.callbacks.progress import announce, standalone_bar
-from robust_tuning.callbacks.recorder import sentence, stored_points
+from robust_tuning.attacks import PGD, Adversary, Speed
+from robust_tuning.callbacks.progress import announce
+from robust_tuning.cli.reevaluation import Plan, Reevaluation
 from robust_tuning.cli.shipped import find_config
-from robust_tuning.data import BenchmarkDataModule
-from robust_tuning.errors import ConfigurationError, RunError
-from robust_tuning.frontier import (
-    AttackIdentity,
-    FrontierPoint,
-    Run,
-    append_point,
-    find_runs,
-    summarise_run,
-)
-from robust_tuning.frontier.outcomes import outcomes_path
+from robust_tuning.errors import ConfigurationError
+from robust_tuning.frontier import Run, find_runs, summarise_run
 from robust_tuning.plugins import from_spec
-from robust_tuning.trajectory import load_point, trajectory_path
-from robust_tuning.types import Split
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is done to each point.
-
-    Attributes:
-        attack: The attack.
-        eps: Radii; None takes those of the run.
-        inherit: See `evaluate`.
-        split: Where the examples come from.
-        n: How many; None takes as many as the run did.
-        batch_size: Examples attacked at a time.
-        device: Where.
-        pretrained: The backbone's weights file, where it has moved.
-    """
-
-    attack: Adversary
-    eps: Sequence[float | str] | None
-    inherit: bool
-    split: Split
-    n: int | None
-    batch_size: int
-    device: torch.device
-    pretrained: str | None
 
 
 def main(argv: list[str]) -> int:
@@ -91,113 +41,33 @@ def main(argv: list[str]) -> int:
     plan = _plan(words)
     for run in find_runs(Path(path).expanduser() for path in words.runs):
         if run.folder.parent.name != "evaluations":
-            get_console().print(summarise_run(evaluate_run(run, plan)))
+            _evaluate(run, plan, dry=words.dry_run)
     return 0
 
 
-def evaluate_run(run: Run, plan: Plan) -> Path:
-    """Evaluate the stored points of a run; those that were evaluated so before are left alone.
-
-    Args:
-        run: The run.
-        plan: What is done; radii and number of examples default to those of the run.
-
-    Returns:
-        The folder of the results, below `RUN/evaluations/` and itself in the form of a run.
-
-    Raises:
-        RunError: If the run keeps no weights or no configuration.
-    """
-    points, config = _stored(run), _config(run.folder)
-    own = config.get("adversarial") or {}
-    adversaries = at_radii(plan.attack, plan.eps or own.get("eps"))
-    n = own.get("n") if plan.n is None else plan.n
-    data = _data(config["data"])
-    for point in points:
-        path = trajectory_path(run.folder, point.step)
-        tuner = load_point(path, pretrained=plan.pretrained).to(plan.device)
-        identity = identify(plan.attack, tuner.backbone.perturb, inherit=plan.inherit)
-        folder = _folder(run.folder, identity, adversaries, plan.split, n)
-        if any(known.step == point.step for known in stored_points(folder)):
-            continue
-        data.match(tuner.backbone.image_input)
-        examples = data.evaluation_loader(data.evaluation_examples(plan.split, n))
-        size = len(examples.dataset)  # type: ignore[arg-type]  # sized by contract
-        title = f"{run.folder.name}, step {point.step}"
-        with standalone_bar(title, size * len(adversaries)) as bar:
-            outcomes = evaluate(
-                tuner.backbone,
-                prepared(tuner, examples),
-                adversaries,
-                batch_size=plan.batch_size,
-                inherit=plan.inherit,
-                on_progress=bar.update,
-            )
-        report_signs(outcomes, title)
-        _write(folder, point, to_measurement(outcomes, identity, plan.split))
-    return folder
-
-
-def _write(folder: Path, point: FrontierPoint, found: Measurement) -> None:
-    """Store what was found in place of what the point said."""
-    found.outcomes.write(outcomes_path(folder, point.step, found.split))
-    measured = replace(
-        point,
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
-        code_version=__version__,
-        split=found.split,
-        accuracy=found.accuracy,
-        robust_accuracy=found.robust_accuracy,
-        ood_accuracy={},
-        attack=found.attack,
-        cost=found.cost,
-        diagnostics=found.diagnostics,
+def _evaluate(run: Run, plan: Plan, *, dry: bool) -> None:
+    """Say what there is to do, and do it unless it is only to be said."""
+    work = Reevaluation(run, plan)
+    passes, seconds = work.expected()
+    count = len(work.due)
+    threats = ", ".join(adversary.threat.key for adversary in work.adversaries)
+    announce(
+        f"{run.folder.name}: {count} points to evaluate under {threats}; about "
+        f"{passes.forward:,.0f} forward and {passes.backward:,.0f} backward passes, "
+        f"{_duration(seconds)} on {plan.device}; an upper bound for threats that the run does not "
+        "know"
     )
-    append_point(folder, measured)
-    announce(sentence(measured))
+    if dry:
+        return
+    for number, point in enumerate(work.due, start=1):
+        work.evaluate(point, f"{run.folder.name}, step {point.step} ({number} of {count})")
+    get_console().print(summarise_run(work.folder))
 
 
-def _folder(
-    run: Path, attack: AttackIdentity, adversaries: Sequence[Adversary], split: Split, n: int | None
-) -> Path:
-    """Where results go: a place for everything that makes them others."""
-    threats = "_".join(adversary.threat.key for adversary in adversaries).replace("/", "of")
-    count = "all" if n is None else str(n)
-    return run / "evaluations" / f"{attack.fingerprint}-{split}-{count}-{threats}"
-
-
-def _stored(run: Run) -> list[FrontierPoint]:
-    """One point for each step whose weights were kept."""
-    by_step = {point.step: point for point in run.points}
-    kept = [p for s, p in sorted(by_step.items()) if trajectory_path(run.folder, s).is_file()]
-    if not kept:
-        message = (
-            f"{run.folder} keeps no weights of its {len(by_step)} points (recorder.keep), so they "
-            "cannot be evaluated again"
-        )
-        raise RunError(message)
-    return kept
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    file = folder / "config.yaml"
-    try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"{file} cannot be read ({error}), which says what the run was trained on"
-        raise RunError(message) from error
-    if not isinstance(config, dict) or "data" not in config:
-        message = f"{file} does not say which benchmark the run was trained on"
-        raise RunError(message)
-    return config
-
-
-def _data(spec: dict[str, Any]) -> BenchmarkDataModule:
-    arguments = spec.get("init_args") or {}
-    data: BenchmarkDataModule = from_spec(
-        {"class_path": spec["class_path"], "init_args": arguments}
-    )
-    return data
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def _plan(words: argparse.Namespace) -> Plan:
@@ -212,10 +82,13 @@ def _plan(words: argparse.Namespace) -> Plan:
         attack=attack,
         eps=words.eps or settings.get("eps"),
         inherit=words.inherit or bool(settings.get("inherit", False)),
+        audit=words.audit,
         split=words.split,
         n=words.n if words.n is not None else settings.get("n"),
         batch_size=words.batch_size,
         device=torch.device(words.device or device),
+        speed=Speed(precision=words.precision, compile=words.compile),
+        keep=words.save_images,
         pretrained=words.pretrained,
     )
 
@@ -244,7 +117,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--inherit", action="store_true", help="search from the largest radius down"
     )
+    parser.add_argument(
+        "--audit", type=int, default=60, help="inherited verdicts attacked all the same"
+    )
     parser.add_argument("--batch_size", type=int, default=64, help="examples attacked at a time")
     parser.add_argument("--device", help="such as cuda:1 (default: cuda where there is one)")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="of gradients; verdicts are always float32",
+    )
+    parser.add_argument("--compile", action="store_true", help="compile the gradient passes")
+    parser.add_argument(
+        "--save_images",
+        choices=("float32", "uint8"),
+        help="save the adversarial images; as uint8 they are rounded and judged again",
+    )
+    parser.add_argument("--dry_run", action="store_true", help="say what it would cost, and stop")
     parser.add_argument("--pretrained", help="the backbone's weights file, where it has moved")
     return parser

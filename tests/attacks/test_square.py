@@ -17,9 +17,10 @@ from robust_tuning.errors import ConfigurationError
 from robust_tuning.types import Norm
 from tests.attacks.toys import Linear, batches, brightness, conv_net, grey, images, labelled
 
-NORMS: tuple[Norm, ...] = ("linf", "l2")
-NAMES = {"linf": "Linf", "l2": "L2"}
-RADIUS = {"linf": 0.03, "l2": 0.2}
+NORMS: tuple[Norm, ...] = ("linf", "l2", "l1")
+NAMES = {"linf": "Linf", "l2": "L2", "l1": "L1"}
+RADIUS = {"linf": 0.03, "l2": 0.2, "l1": 1.0}
+ORDER = {"linf": float("inf"), "l2": 2.0, "l1": 1.0}
 
 
 def robust(
@@ -37,8 +38,9 @@ def begun(net: nn.Module, pictures: Tensor, labels: Tensor, attack: Square) -> S
 
 
 @pytest.fixture
-def _double() -> Iterator[None]:
-    """The reference computes in the default type."""
+def _double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The reference computes in the default type, but for its l1 projection in float32."""
+    monkeypatch.setattr(Tensor, "float", Tensor.double)
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
@@ -115,9 +117,8 @@ def test_images_stay_valid_and_in_the_ball_and_the_lead_only_shrinks(norm: Norm)
     attack = Square(eps=RADIUS[norm] / 4, norm=norm, queries=150)
     state = begun(net, pictures, labels, attack)
     clean = state.margin
-    order = float("inf") if norm == "linf" else 2.0
     for query in range(151):
-        offsets = (state.adversarial - pictures).flatten(1).norm(order, 1)
+        offsets = (state.adversarial - pictures).flatten(1).norm(ORDER[norm], 1)
         assert offsets.max() <= attack.threat.eps + 1e-6
         assert offsets.min() > attack.threat.eps / 2  # of l2, some is lost at the bounds
         assert state.adversarial.min() >= 0
@@ -200,7 +201,7 @@ def test_images_of_any_shape_are_searched(norm: Norm, shape: tuple[int, int, int
     weight = torch.randn(int(np.prod(shape)), 2, generator=generator)
     net = Linear(weight, -(pictures.flatten(1) @ weight).mean(0))
     labels = labelled(net, pictures, wrong_every=10**6)
-    attack = Square(eps=0.9 if norm == "linf" else 3.0, norm=norm, queries=30)
+    attack = Square(eps={"linf": 0.9, "l2": 3.0, "l1": 6.0}[norm], norm=norm, queries=30)
     assert not robust(net, pictures, labels, attack).all()
 
 

@@ -11,6 +11,7 @@ from robust_tuning.attacks import Square
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.randomness import signs, uniform
 from robust_tuning.attacks.square_moves import Base, recolour, stripes, tiles, transport
+from robust_tuning.attacks.threat import ThreatModel
 from robust_tuning.types import Norm
 from tests.attacks.test_square import NORMS, begun, official
 from tests.attacks.toys import images, labelled
@@ -19,8 +20,9 @@ KEYS = torch.arange(20)
 
 
 @pytest.fixture
-def _double() -> Iterator[None]:
-    """The reference computes in the default type."""
+def _double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The reference computes in the default type, but for its projection in float32."""
+    monkeypatch.setattr(Tensor, "float", Tensor.double)
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
@@ -29,12 +31,21 @@ def _double() -> Iterator[None]:
 class Fed(SquareAttack):  # type: ignore[misc]
     """The reference on one example, with our random numbers in place of its own."""
 
-    def __init__(self, key: int, channels: int, **settings: Any) -> None:
+    def __init__(self, key: int, picture: Tensor, **settings: Any) -> None:
         super().__init__(**settings)
-        self.key, self.channels, self.draw = key, channels, 0
+        self.picture = picture
+        self.key, self.channels, self.draw = key, picture.shape[1], 0
         self.places: list[float] = []
         self.turns: list[float] = []
         self.signs: list[float] = []
+
+    def check_shape(self, x: Tensor) -> Tensor:
+        """Without the rounding that its l1 projection leaves on pixels that are to be originals.
+
+        It would be taken for a perturbation, and brought to full length, in an empty window.
+        """
+        shaped: Tensor = super().check_shape(x)
+        return torch.where((shaped - self.picture).abs() < 1e-12, self.picture, shaped)
 
     def feed(self, pictures: Tensor) -> None:
         """Lay out the numbers of the next query as our own attack takes them from its stream."""
@@ -44,7 +55,7 @@ class Fed(SquareAttack):  # type: ignore[misc]
         n = changes if self.draw else starts
         numbers = uniform(torch.tensor([self.key]), torch.tensor([self.draw]), n)[0]
         if self.draw:
-            self.places = numbers[: changes - c - (self.norm == "L2")].tolist()
+            self.places = numbers[: changes - c - (self.norm != "Linf")].tolist()
             self.turns = [float(numbers[4])]
             self.signs = signs(numbers[-c:]).tolist()
         elif self.norm == "Linf":
@@ -102,14 +113,14 @@ def test_with_the_same_random_numbers_the_queries_are_the_references(norm: Norm,
     pictures = torch.rand(3, 3, size, size, generator=generator).double()
     labels = labelled(net, pictures, wrong_every=10**6)
     # So far that much is clipped; the lifted label holds nevertheless.
-    attack = Square(eps=0.3, norm=norm, queries=80)
+    attack = Square(eps=3.0 if norm == "l1" else 0.3, norm=norm, queries=80)
     for row in range(3):
         picture, label = pictures[row : row + 1], labels[row : row + 1]
         asked: list[Tensor] = []
         lifted = Lifted(net, label, asked)
         state = begun(lifted, picture, label, attack)
         asked.clear()
-        theirs = Fed(int(state.keys[0]), 3, **official(attack, lifted))
+        theirs = Fed(int(state.keys[0]), picture, **official(attack, lifted))
         theirs.init_hyperparam(picture)
         theirs.feed(picture)
         theirs.attack_single_run(picture, label)
@@ -124,9 +135,11 @@ def test_with_the_same_random_numbers_the_queries_are_the_references(norm: Norm,
         assert state.spent.all()
 
 
-def base(draw: int) -> Base:
+def base(draw: int, norm: Norm = "linf") -> Base:
     """Images so far from the bounds that nothing is clipped."""
-    return Base(images(20, low=0.4, high=0.6), 0.1, KEYS, torch.full_like(KEYS, draw))
+    return Base(
+        images(20, low=0.4, high=0.6), ThreatModel(norm, 0.1), KEYS, torch.full_like(KEYS, draw)
+    )
 
 
 def test_stripes_are_columns_at_the_radius() -> None:
@@ -153,7 +166,12 @@ def test_a_window_becomes_one_colour_and_the_rest_stays() -> None:
 
 
 def test_tiles_are_as_long_as_the_radius_and_differ_in_channels_and_examples() -> None:
-    wide = Base(torch.full((20, 3, 10, 23), 0.5, dtype=torch.float64), 0.7, KEYS, KEYS * 0)
+    wide = Base(
+        torch.full((20, 3, 10, 23), 0.5, dtype=torch.float64),
+        ThreatModel("l2", 0.7),
+        KEYS,
+        KEYS * 0,
+    )
     offsets = tiles(wide) - wide.images
     assert torch.allclose(offsets.flatten(1).norm(dim=1), torch.tensor(0.7).double())
     # Eleven tiles of two pixels fit across, a column is left over.
@@ -166,8 +184,8 @@ def test_tiles_are_as_long_as_the_radius_and_differ_in_channels_and_examples() -
 
 
 def test_what_is_transported_keeps_to_the_radius_and_to_two_windows() -> None:
-    before = tiles(base(0))
-    after = transport(base(1), before, (3,), torch.zeros_like(KEYS))
+    before = tiles(base(0, "l2"))
+    after = transport(base(1, "l2"), before, (3,), torch.zeros_like(KEYS))
     old, new = before - base(0).images, after - base(1).images
     assert torch.allclose(new.flatten(1).norm(dim=1), torch.tensor(0.1).double())
     for row in range(20):

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,39 +8,9 @@ import yaml  # type: ignore[import-untyped]  # has no annotations
 from robust_tuning.cli.main import main
 from robust_tuning.frontier import Run, find_runs, read_points
 from robust_tuning.trajectory import trajectory_path
+from tests.cli.conftest import results
 
 Evaluate = Callable[..., int]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A short run with its points at steps 0, 1 and 2."""
-    folder = tmp_path_factory.mktemp("runs") / "short"
-    words = [
-        *("fit", "--config", "configs/quickstart.yaml", "--run", str(folder)),
-        *("--trainer.max_steps", "2", "--trainer.accelerator", "cpu", "--adversarial.n", "24"),
-        *("--adversarial.eps", "[2/255, 6/255]", "--adversarial.schedule.steps", "[1]"),
-        *("--trainer.enable_progress_bar", "false", "--wandb.mode", "disabled"),
-    ]
-    assert main(words) == 0
-    return folder
-
-
-def results(run: Path) -> set[Path]:
-    return set((run / "evaluations").iterdir()) if (run / "evaluations").is_dir() else set()
-
-
-@pytest.fixture
-def evaluated(run: Path) -> Callable[..., Path]:
-    """Evaluate the run and return the folder that this added."""
-
-    def evaluate(*words: str) -> Path:
-        before = results(run)
-        assert main(["evaluate", str(run), "--device", "cpu", *words]) == 0
-        (added,) = results(run) - before
-        return added
-
-    return evaluate
 
 
 def test_the_same_attack_finds_the_same_to_the_example(
@@ -84,6 +55,21 @@ def test_what_was_evaluated_is_not_evaluated_again(
     done = file.read_bytes()
     assert main(["evaluate", str(run), "--device", "cpu", *words]) == 0
     assert file.read_bytes() == done
+
+
+def test_a_dry_run_says_what_it_would_cost_and_does_nothing(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = results(run)
+    words = ("--attack", "attacks/autoattack.yaml", "--eps", "7/255", "--dry_run")
+    assert main(["evaluate", str(run), "--device", "cpu", *words]) == 0
+    said = capsys.readouterr().out
+    assert "3 points to evaluate under linf-7/255; about" in said
+    assert results(run) == before
+    passes = int(re.search(r"about ([0-9,]+) forward", said)[1].replace(",", ""))  # type: ignore[index]  # is there
+    correct = sum(point.accuracy.successes for point in read_points(run))
+    # One clean pass each, and the full budget for all that are right: nothing is known at 7/255.
+    assert passes == pytest.approx(3 * 24 + correct * (101 + 9 * 101 + 9 * 200 + 5001), rel=0.01)
 
 
 def test_results_are_runs_that_can_be_compared(run: Path, evaluated: Callable[..., Path]) -> None:

@@ -52,7 +52,7 @@ VARIANTS: dict[str, list[dict[str, object]]] = {
     "FMN": [{"steps": 30}, {"steps": 30, "norm": "l2"}, {"steps": 30, "norm": "l1"}],
     "PGD": [{}, {"norm": "l1"}],
     "RandomNoise": [{}, {"norm": "l1"}],
-    "Square": [{"queries": 100}, {"queries": 100, "norm": "l2"}],
+    "Square": [{"queries": 100, "norm": norm} for norm in ("linf", "l2", "l1")],
 }
 
 
