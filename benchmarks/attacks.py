@@ -16,15 +16,13 @@ out.
 """
 
 import argparse
-import datetime
-import os
 import statistics
 from dataclasses import dataclass, field
 
 import torch
 
 from benchmarks.peers.autoattack import autoattack_contenders
-from benchmarks.peers.contenders import Contender, Found, installed, version_of
+from benchmarks.peers.contenders import Contender, Found, installed
 from benchmarks.peers.counting import (
     Counted,
     autoattack_budget,
@@ -34,6 +32,7 @@ from benchmarks.peers.counting import (
 )
 from benchmarks.peers.examples import Examples, examples_for
 from benchmarks.peers.gradient import apgd_contenders, pgd_contenders
+from benchmarks.peers.reporting import setting, spread, verdict
 from benchmarks.peers.subjects import SUBJECTS, Subject, subject
 from robust_tuning.attacks import APGD, PGD
 
@@ -80,21 +79,12 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=50)
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
-    print(setting(device))
+    print(setting(PACKAGES, device))
     for name in arguments.model:
         attacked = subject(name, arguments.n, device)
         for eps in arguments.eps if attacked is not None else ():
             for attack in arguments.attacks:
                 compare(attack, attacked, eps, arguments.batch_size, arguments.rounds)
-
-
-def setting(device: torch.device) -> str:
-    """When, where and with what."""
-    where = f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} thread"
-    if device.type == "cuda":
-        where = torch.cuda.get_device_name(device)
-    versions = ", ".join(f"{name} {version_of(name) or 'not installed'}" for name in PACKAGES)
-    return f"{datetime.datetime.now().astimezone().date()}; {where}; {versions}"
 
 
 def compare(attack: str, attacked: Subject, eps: str, size: int, rounds: int) -> None:
@@ -176,12 +166,6 @@ def show(results: list[Result], bounds: list[int], n: int) -> None:
     print()
 
 
-def spread(values: list[float]) -> str:
-    """Median, lowest and highest."""
-    middle = f"{statistics.median(values):.1f}"
-    return middle if len(values) == 1 else f"{middle} ({min(values):.1f} to {max(values):.1f})"
-
-
 def goals(attack: str, results: list[Result], bound: int, examples: Examples) -> None:
     """What we want, and what explains what is missed."""
     if attack == "autoattack":
@@ -223,11 +207,6 @@ def autoattack_goals(named: dict[str, Result], n: int) -> None:
             f"all the same, {audit.broken} fell: at most {audit.overstated_at_most()} of {n} "
             "overstated at 95 %."
         )
-
-
-def verdict(reached: bool) -> str:
-    """In a word."""
-    return "reached:" if reached else "MISSED:"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def autoattack_contenders(eps: str, size: int) -> list[Contender]:
     radius = AutoAttack(eps=eps).threat.eps
 
     def official(model: nn.Module, examples: Examples) -> Found:
-        return Found(official_standard(model, examples.images, examples.labels, radius, size))
+        return Found(official_standard(model, examples, radius, size))
 
     return [
         our("**ours**, exact", AutoAttack(eps=eps), size),
@@ -27,13 +27,11 @@ def autoattack_contenders(eps: str, size: int) -> list[Contender]:
     ]
 
 
-def official_standard(
-    model: nn.Module, images: Tensor, labels: Tensor, eps: float, size: int
-) -> Tensor:
+def official_standard(model: nn.Module, examples: Examples, eps: float, size: int) -> Tensor:
     """Which examples AutoAttack's standard version leaves robust `(n,)`, linf."""
     logging.getLogger("auto-attack").setLevel(logging.ERROR)
-    kind = import_module("pyautoattack").AutoAttack
+    kind, images = import_module("pyautoattack").AutoAttack, examples.images
     attack = kind(model, eps=eps, norm="Linf", seed=0, version="standard", device=images.device)
-    _, answers = attack.run_standard_evaluation(images, labels, batch_size=size)
-    robust: Tensor = answers == labels
+    _, answers = attack.run_standard_evaluation(images, examples.labels, batch_size=size)
+    robust: Tensor = answers == examples.labels
     return robust

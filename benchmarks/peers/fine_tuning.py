@@ -18,6 +18,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from robust_tuning.backbones import BackboneConfig
+from robust_tuning.callbacks.evaluation import prepared
 from robust_tuning.data import BenchmarkDataModule, Digits, ImageFolder
 from robust_tuning.lr_schedules import CosineDecay
 from robust_tuning.strategies import LinearProbe, LoRA
@@ -47,6 +48,18 @@ class Course:
         """Make the model what it was after so many steps."""
         self.tuner.backbone.load_state_dict(self.states[step], strict=False)
         self.tuner.eval()
+
+    def some_steps(self, many: int) -> list[int]:
+        """So many of the steps, evenly chosen, the last among them."""
+        steps = sorted(self.states)
+        chosen = torch.linspace(len(steps) - 1, 0, min(many, len(steps))).round().long()
+        return sorted(steps[place] for place in chosen.tolist())
+
+    def examples(self, n: int) -> tuple[Tensor, Tensor]:
+        """Test images as attacks are given them `(n, C, H, W)`, and their labels."""
+        loader = self.data.evaluation_loader(self.data.evaluation_examples("test", n))
+        batches = list(prepared(self.tuner, loader))
+        return torch.cat([b.images for b in batches]), torch.cat([b.labels for b in batches])
 
     @property
     def end(self) -> int:

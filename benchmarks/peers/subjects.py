@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.peers.fine_tuning import COURSES, real_data
-from robust_tuning.callbacks.evaluation import prepared
 from tests.attacks.resnet18 import cifar10
 from tests.attacks.resnet18 import resnet18 as published_resnet18
 
@@ -43,8 +42,4 @@ def _resnet18(n: int) -> Subject:
 def _fine_tuned(name: str, n: int) -> Subject:
     course = COURSES[name]()
     course.go_to(course.end)
-    loader = course.data.evaluation_loader(course.data.evaluation_examples("test", n))
-    batches = list(prepared(course.tuner, loader))
-    images = torch.cat([batch.images for batch in batches])
-    labels = torch.cat([batch.labels for batch in batches])
-    return Subject(course.title, course.tuner.backbone, images, labels)
+    return Subject(course.title, course.tuner.backbone, *course.examples(n))
