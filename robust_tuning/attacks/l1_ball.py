@@ -18,7 +18,7 @@ def onto_l1_ball(offsets: Tensor, images: Tensor, radius: float | Tensor) -> Ten
 
     Source: F. Croce and M. Hein, "Mind the box: l1-APGD for sparse adversarial attacks on image
     classifiers", arXiv 2103.01208, section 2. Its implementation (`L1_projection`) sorts instead,
-    in float32.
+    in float32, and leaves a few points outside of the ball or not at the nearest place.
 
     Args:
         offsets: `(B, ...)`, float32 or float64.

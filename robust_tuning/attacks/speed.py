@@ -33,7 +33,7 @@ class Speed:
         precision: Of the passes that gradients come from. `auto` takes bfloat16 on CUDA devices
             that have it in hardware, float32 elsewhere.
         channels_last: Whether a network of convolutions gets images with the channels last in
-            memory. `auto` does so on CUDA devices.
+            memory. `auto` does so on CUDA devices, and in bfloat16.
         compile: Compile the gradient passes (`torch.compile`, with CUDA graphs on a GPU): worth its
             minutes for long evaluations. Batches are then filled up to one constant shape.
 
@@ -78,7 +78,7 @@ class Speed:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
         low = self.lowers_precision(device)
         last = _has_convolutions(model) and (
-            device.type == "cuda" if self.channels_last == "auto" else bool(self.channels_last)
+            device.type == "cuda" or low if self.channels_last == "auto" else self.channels_last
         )
         if not (low or last or self.compile or folded):
             return None

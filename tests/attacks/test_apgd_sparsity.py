@@ -116,35 +116,35 @@ FEW = 2
 
 @pytest.mark.usefixtures("_sharp")
 @pytest.mark.parametrize("make", [conv_net, wavy_net])
-@pytest.mark.parametrize("steps", [5, 20, 50])
+@pytest.mark.parametrize("steps", [5, 50])
 @pytest.mark.parametrize(("loss", "target"), LOSSES)
 @pytest.mark.parametrize("told", [False, True])
 def test_the_path_is_the_references(
     told: bool, loss: Loss, target: int, steps: int, make: type
 ) -> None:
-    net, pictures = make(), images(60)
+    net, pictures = make(), images(40)
     labels = labelled(net, pictures, wrong_every=10**6)
     attack = APGD(eps=1.0, norm="l1", loss=loss, target=target, steps=steps)
     mine, theirs = both(net, pictures, labels, attack, told=told)
     assert torch.equal(mine.broken, theirs.broken)
-    assert 2 < mine.broken.sum() < 58
+    assert 0 < mine.broken.sum() < 40
     assert strays(net, labels, mine, theirs) <= FEW
 
 
 @pytest.mark.usefixtures("_sharp")
 @pytest.mark.parametrize("make", [conv_net, wavy_net])
-@pytest.mark.parametrize("steps", [5, 14, 60])
+@pytest.mark.parametrize("steps", [5, 80])
 @pytest.mark.parametrize(("loss", "target"), LOSSES)
 def test_the_path_through_larger_balls_is_the_references(
     loss: Loss, target: int, steps: int, make: type
 ) -> None:
-    net, pictures = make(), images(60)
+    net, pictures = make(), images(40)
     labels = labelled(net, pictures, wrong_every=10**6)
     attack = APGD(eps=0.7, norm="l1", loss=loss, target=target, steps=steps, wide=True)
     mine, theirs = both(net, pictures, labels, attack)
     assert len(mine.iterates) == steps + 3
     assert torch.equal(mine.broken, theirs.broken)
-    assert 2 < mine.broken.sum() < 58
+    assert 0 < mine.broken.sum() < 40
     assert strays(net, labels, mine, theirs, judged=2 * math.ceil(0.3 * steps) + 2) <= FEW
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from pyautoattack.autopgd_base import L1_projection
 from scipy.optimize import minimize
@@ -50,13 +50,21 @@ def test_no_image_in_the_ball_is_nearer(case: tuple[Tensor, Tensor, float]) -> N
     assert gap.max() <= 1e-12 * max(1, float(offsets.abs().max()))
 
 
-@given(cases())
-def test_it_is_the_references(case: tuple[Tensor, Tensor, float]) -> None:
-    offsets, originals, radius = case[0].float().clamp(-5, 5), case[1].float(), case[2]
-    assume(offsets.shape[1] > 1)  # of a single pixel the reference leaves all
-    expected = offsets + L1_projection(originals, offsets, radius)
-    found = onto_l1_ball(offsets, originals, radius)
-    assert torch.allclose(found, expected, rtol=0, atol=1e-5)
+def test_it_is_the_references_which_now_and_then_is_off() -> None:
+    generator = torch.Generator().manual_seed(0)
+    other = 0
+    for number in range(1000):
+        n = 2 + number % 40
+        originals = torch.rand(1, n, generator=generator)
+        offsets = 3 * torch.randn(1, n, generator=generator)
+        radius = 8 * float(torch.rand((), generator=generator))
+        found = onto_l1_ball(offsets, originals, radius)
+        theirs = offsets + L1_projection(originals, offsets, radius)
+        if not torch.allclose(found, theirs, rtol=0, atol=1e-4):
+            other += 1
+            outside = float(theirs.abs().sum()) > radius + 1e-3
+            assert outside or (theirs - offsets).norm() > (found - offsets).norm() + 1e-5
+    assert other < 20
 
 
 def test_it_solves_the_quadratic_programme() -> None:
@@ -94,6 +102,11 @@ def test_many_float32_pixels_fit_to_rounding_and_leave_nothing_unused() -> None:
     offsets = 0.1 * torch.randn(originals.shape, generator=generator)
     lengths = onto_l1_ball(offsets, originals, 12.0).double().abs().sum(1)
     assert lengths.tolist() == pytest.approx([12, 12], rel=1e-5)
+
+
+def test_points_of_the_ball_stay_exactly_where_they_are() -> None:
+    offsets = torch.tensor([[0.25, -1e-12, 0.125, 1e-20]])
+    assert torch.equal(onto_l1_ball(offsets, torch.full((1, 4), 0.5), 0.5), offsets)
 
 
 def test_pixels_that_are_shortened_to_nothing_do_not_move_at_all() -> None:

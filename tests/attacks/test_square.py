@@ -183,13 +183,14 @@ def test_examples_and_seeds_draw_other_windows(norm: Norm) -> None:
 def test_a_query_is_one_forward_pass_and_the_broken_leave() -> None:
     # Half of the stripes brighten the first column; a window over it does so soon after.
     pictures, labels = grey([0.45, 0.2, 0.3]), torch.zeros(3, dtype=torch.int64)
-    outcomes = evaluate(brightness(), batches(pictures, labels), Square(eps=0.1, queries=50))
+    attack = Square(eps=0.1, queries=50)
+    outcomes = evaluate(brightness(), batches(pictures, labels), attack, sanity=False)
     (steps,) = outcomes.steps.values()
     (verdicts,) = outcomes.robust.values()
     assert verdicts.tolist() == [False, True, True]
     assert steps[0] < 20
     assert steps[1:].tolist() == [50, 50]
-    assert outcomes.forward == 2 * 3 + int(steps.sum()) + 3
+    assert outcomes.forward == 2 * 3 + 1 + int(steps.sum()) + 3
     assert outcomes.backward == 0
 
 
