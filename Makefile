@@ -25,8 +25,9 @@ strategies: $(VENV)/.has-plots  ## the same with all seven strategies, and their
 	done
 	$(BIN)/robust-tuning frontier runs/seven
 
+# One thread for each of as many processes as there are cores: small tensors gain nothing from more.
 test: $(VENV)/.has-test  ## the whole test suite
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.has-dev
 	$(BIN)/ruff check .

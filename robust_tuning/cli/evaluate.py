@@ -9,7 +9,7 @@ import torch
 import yaml  # type: ignore[import-untyped]  # has no annotations
 from rich import get_console
 
-from robust_tuning.attacks import PGD, Adversary, Speed
+from robust_tuning.attacks import Adversary, Speed, Triage
 from robust_tuning.callbacks.progress import announce
 from robust_tuning.cli.reevaluation import Plan, Reevaluation
 from robust_tuning.cli.shipped import find_config
@@ -76,7 +76,7 @@ def _plan(words: argparse.Namespace) -> Plan:
         content = yaml.safe_load(find_config(words.attack).read_text(encoding="utf-8"))
         settings = dict(content.get("adversarial", {})) if isinstance(content, dict) else {}
     spec = settings.get("attack")
-    attack = PGD() if spec is None else _adversary(spec, words.attack)
+    attack = Triage() if spec is None else _adversary(spec, words.attack)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return Plan(
         attack=attack,
@@ -110,7 +110,7 @@ def _adversary(spec: object, file: str) -> Adversary:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="robust-tuning evaluate", description=__doc__)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or folders of them")
-    parser.add_argument("--attack", metavar="FILE", help="such as configs/attacks/triage.yaml")
+    parser.add_argument("--attack", metavar="FILE", help="such as configs/attacks/curve.yaml (default: Triage)")
     parser.add_argument("--eps", nargs="+", metavar="EPS", help="radii, such as 1/255 4/255")
     parser.add_argument("--split", choices=("validation", "test", "train"), default="validation")
     parser.add_argument("--n", type=int, help="how many examples (default: the run's)")
