@@ -33,6 +33,7 @@ from benchmarks.peers.grid import BUDGETS, Grid
 from benchmarks.peers.naive import study_evaluation
 from benchmarks.peers.reporting import setting, spread, verdict
 from robust_tuning.attacks import PGD, evaluate
+from robust_tuning.callbacks.adversarial import folding
 from robust_tuning.callbacks.evaluation import prepared
 from robust_tuning.types import Batch
 
@@ -83,7 +84,6 @@ class Evaluations:
     """
 
     def __init__(self, course: Course, eps: str, n: int | None) -> None:
-        self.model = Counted(course.tuner.backbone).eval()
         self.attacks = {DEFAULT: PGD(eps=eps), EXACT: PGD(eps=eps, select="last")}
         self._course = course
         sizes = course.data.split_sizes
@@ -95,26 +95,36 @@ class Evaluations:
             noise = starting_noise(self.attacks[DEFAULT], indices, images.shape[1:])
             self._noise |= dict(zip(indices.tolist(), noise, strict=True))
 
-    def study(self) -> Tensor:
-        """The study's evaluation."""
+    def study(self) -> tuple[Tensor, int]:
+        """The study's evaluation: which examples survive, and passes."""
         tuner = self._course.tuner
+        model = Counted(tuner.backbone).eval()
         train, test = prepared(tuner, self._train), prepared(tuner, self._test)
-        eps = self.attacks[DEFAULT].threat.eps
-        return study_evaluation(self.model, train, test, self._noise, eps)[1]
+        _, robust = study_evaluation(
+            model, train, test, self._noise, self.attacks[DEFAULT].threat.eps
+        )
+        return robust, model.passes
 
-    def ours(self, way: str) -> Tensor:
+    def ours(self, way: str) -> tuple[Tensor, int]:
         """What `AdversarialEvaluation` does."""
-        examples = prepared(self._course.tuner, self._test)
-        outcomes = evaluate(self.model, examples, self.attacks[way], batch_size=64, total=self.n)
+        tuner = self._course.tuner
+        outcomes = evaluate(
+            tuner.backbone,
+            prepared(tuner, self._test),
+            self.attacks[way],
+            batch_size=64,
+            folded=folding(tuner),
+            total=self.n,
+        )
         (robust,) = outcomes.robust.values()
-        return torch.from_numpy(robust)
+        return torch.from_numpy(robust), outcomes.forward + outcomes.backward
 
     def correct(self) -> int:
         """How many test images are classified correctly."""
         right = 0
         for images, labels, _ in prepared(self._course.tuner, self._test):
             with torch.no_grad():
-                right += int((self.model(images).argmax(1) == labels).sum())
+                right += int((self._course.tuner.backbone(images).argmax(1) == labels).sum())
         return right
 
     def _loader(self, split: str, n: int) -> DataLoader[Batch]:
@@ -155,7 +165,7 @@ def main() -> None:
 
 def measure(course: Course, evaluations: Evaluations, steps: list[int], rounds: int) -> list[State]:
     """Every way on every state once per round, in one direction and then in the other."""
-    sides: dict[str, Callable[[], Tensor]] = {
+    sides: dict[str, Callable[[], tuple[Tensor, int]]] = {
         STUDY: evaluations.study,
         DEFAULT: lambda: evaluations.ours(DEFAULT),
         EXACT: lambda: evaluations.ours(EXACT),
@@ -166,10 +176,10 @@ def measure(course: Course, evaluations: Evaluations, steps: list[int], rounds: 
         state = State(step, evaluations.correct(), {})
         for number in range(rounds):
             for name in reversed(sides) if number % 2 else sides:
-                passes, began = evaluations.model.passes, clock(torch.device("cpu"))
-                robust = sides[name]()
+                began = clock(torch.device("cpu"))
+                robust, passes = sides[name]()
                 took = clock(torch.device("cpu")) - began
-                way = Evaluated(robust, evaluations.model.passes - passes)
+                way = Evaluated(robust, passes)
                 state.ways.setdefault(name, way).seconds.append(took)
         states.append(state)
     return states

@@ -10,20 +10,18 @@ from benchmarks.peers.examples import Examples
 from robust_tuning.attacks import AutoAttack, Triage
 
 
-def autoattack_contenders(eps: str, size: int) -> list[Contender]:
-    """Ours, the official code, our triage.
+def autoattack_contenders(ours: AutoAttack | Triage, size: int) -> list[Contender]:
+    """One of ours and the official code.
 
     Random starts differ: those of the official code belong to its batches.
     """
-    radius = AutoAttack(eps=eps).threat.eps
 
     def official(model: nn.Module, examples: Examples) -> Found:
-        return Found(official_standard(model, examples, radius, size))
+        return Found(official_standard(model, examples, ours.threat.eps, size))
 
     return [
-        our("**ours**, exact", AutoAttack(eps=eps), size),
+        our(f"**ours**, {type(ours).__name__}", ours, size),
         Contender("official (pyautoattack)", "any", official, "pyautoattack"),
-        our("**ours**, Triage", Triage(eps=eps), size),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
@@ -80,18 +81,24 @@ def peer(
 def survivors(model: nn.Module, images: Tensor, examples: Examples) -> Tensor:
     """Which images that an attack has returned are still classified correctly `(n,)`; one pass."""
     with torch.no_grad():
-        return (model(images).argmax(1) == examples.labels) & examples.correct
+        robust: Tensor = (model(images).argmax(1) == examples.labels) & examples.correct
+    return robust
 
 
 def installed(contenders: list[Contender]) -> list[Contender]:
-    """Those whose package is there; the others are named on a line."""
+    """Those whose package is there; the others are named, once."""
     there = []
     for contender in contenders:
         if contender.package is None or version_of(contender.package) is not None:
             there.append(contender)
         else:
-            print(f"left out: {contender.name}, for {contender.package} is not installed")
+            _name_missing(contender.package)
     return there
+
+
+@cache
+def _name_missing(package: str) -> None:
+    print(f"left out: {package}, for it is not installed")
 
 
 def version_of(package: str) -> str | None:

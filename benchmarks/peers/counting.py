@@ -30,7 +30,7 @@ class Counted(nn.Module):
         self.forth += len(images)
         logits: Tensor = self.model(images)
         if logits.requires_grad:
-            logits.register_hook(self._note)
+            logits.register_hook(self._note)  # type: ignore[no-untyped-call]  # torch's
         return logits
 
     def _note(self, gradients: Tensor) -> None:

@@ -53,19 +53,16 @@ class Examples:
 
     def batches(self, size: int) -> list[Batch]:
         """All of them in batches, as a data loader gives them."""
-        indices = torch.arange(len(self)).split(size)
+        columns = (self.images, self.labels, torch.arange(len(self)))
         return [
-            Batch(*columns)
-            for columns in zip(
-                self.images.split(size), self.labels.split(size), indices, strict=True
-            )
+            Batch(*parts) for parts in zip(*(torch.split(c, size) for c in columns), strict=True)
         ]
 
 
 def examples_for(model: nn.Module, images: Tensor, labels: Tensor, attack: PGD | APGD) -> Examples:
     """Examples on which every attack begins as one of ours would."""
     with torch.no_grad():
-        correct = torch.cat([model(part).argmax(1) for part in images.split(50)]) == labels
+        correct = torch.cat([model(part).argmax(1) for part in torch.split(images, 50)]) == labels
     noise = starting_noise(attack, torch.arange(len(labels)), images.shape[1:]).to(images.device)
     return Examples(images, labels, correct, (noise / attack.threat.eps + 1) / 2)
 

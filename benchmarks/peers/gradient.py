@@ -30,7 +30,8 @@ def pgd_contenders(attack: PGD, size: int) -> list[Contender]:
         method = library.attacks.LinfPGD(abs_stepsize=alpha, steps=steps, random_start=True)
         with drawing(part.draws):
             _, _, broken = method(wrapped, part.images, part.labels, epsilons=eps)
-        return part.correct & ~broken
+        robust: Tensor = part.correct & ~broken
+        return robust
 
     def adv_lib(model: nn.Module, part: Examples) -> Tensor:
         method = import_module("adv_lib.attacks").pgd_linf
