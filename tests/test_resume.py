@@ -122,6 +122,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
         for key in ("run", "time", "config_hash"):
             row.pop(key)
         row["cost"].pop("seconds")
+        row["cost"].pop("peak_memory")
     return read
 
 

@@ -41,7 +41,9 @@ class AutoAttack(Adversary):
     to its batch, and where an entry of RobustBench rests on another attack than AutoAttack.
     `plus`, with more attacks, may only say less. For l1 and for random models RobustBench has no
     numbers. A random model's example counts as broken here once any pass has misclassified it
-    within the ball; the reference asks the model once more and may then find it robust.
+    within the ball. The official code asks about its image once more, and may then call it robust:
+    its number is the higher one, by much where the answers vary much. To compare with such numbers
+    use `reference`.
 
     Source: F. Croce and M. Hein, "Reliable evaluation of adversarial robustness with an ensemble of
     diverse parameter-free attacks", arXiv 2003.01690; for l1, "Mind the box: l1-APGD for sparse

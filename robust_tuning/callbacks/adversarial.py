@@ -132,7 +132,7 @@ def to_measurement(outcomes: Outcomes, identity: AttackIdentity, split: Split) -
             outcomes.indices, outcomes.labels, outcomes.clean_correct, outcomes.robust
         ),
         attack=identity,
-        cost=Cost(outcomes.seconds, outcomes.forward, outcomes.backward),
+        cost=Cost(outcomes.seconds, outcomes.forward, outcomes.backward, outcomes.peak_memory),
         diagnostics=_counts(outcomes),
     )
 
@@ -143,9 +143,15 @@ def report_signs(outcomes: Outcomes, where: str) -> None:
         for warning in diagnostics.warnings():
             log.warning("%s, %s: %s", where, threat, warning)
     for threat, audit in outcomes.audits.items():
-        points = 100 * audit.overstated_at_most() / len(outcomes.indices)
-        message = "%s, %s: at most %.1f points overstated at 95 %% (%d of %d audited)"
-        log.info(message, where, threat, points, audit.sampled, audit.left_alone)
+        n = len(outcomes.indices)
+        robust = 100 * float(outcomes.robust[threat].mean())
+        points = 100 * audit.overstated_at_most() / n
+        message = (
+            "%s, %s: robust %.1f %%, at most %.1f points overstated at 95 %% (%d of %d verdicts "
+            "taken by a shortcut were examined, %d of them fell)"
+        )
+        counts = audit.sampled, audit.left_alone, audit.broken
+        log.info(message, where, threat, robust, points, *counts)
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,9 @@ def _adversary(spec: object, file: str) -> Adversary:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="robust-tuning evaluate", description=__doc__)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or folders of them")
-    parser.add_argument("--attack", metavar="FILE", help="such as configs/attacks/curve.yaml (default: Triage)")
+    parser.add_argument(
+        "--attack", metavar="FILE", help="such as configs/attacks/curve.yaml (default: Triage)"
+    )
     parser.add_argument("--eps", nargs="+", metavar="EPS", help="radii, such as 1/255 4/255")
     parser.add_argument("--split", choices=("validation", "test", "train"), default="validation")
     parser.add_argument("--n", type=int, help="how many examples (default: the run's)")

@@ -84,11 +84,14 @@ class Cost:
         seconds: Wall time.
         forward: Forward passes, counted in examples.
         backward: Backward passes, counted in examples.
+        peak_memory: In bytes: on a GPU the most that was allocated meanwhile, elsewhere the most
+            that the process had held; 0 where it is not known.
     """
 
     seconds: float
     forward: int
     backward: int
+    peak_memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,4 +261,5 @@ def _cost(record: Mapping[str, Any]) -> Cost:
         seconds=_get(entry, "seconds", float, "cost."),
         forward=_get(entry, "forward", int, "cost."),
         backward=_get(entry, "backward", int, "cost."),
+        peak_memory=_get({"peak_memory": 0, **entry}, "peak_memory", int, "cost."),
     )

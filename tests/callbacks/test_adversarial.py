@@ -131,3 +131,19 @@ def test_inheriting_is_part_of_an_attacks_identity() -> None:
     one, other = (identify(PGD(), "input", Conditions(audit)) for audit in (None, 60))
     assert one.fingerprint != other.fingerprint
     assert "inherit" not in one.settings
+
+
+def test_a_shortcut_is_reported_with_the_number(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    evaluation = AdversarialEvaluation(
+        attack=PGD(steps=2), eps=["1/255", "2/255"], n=30, inherit=True, audit=3
+    )
+    trainer = make_trainer(tmp_path, evaluation)
+    with caplog.at_level("INFO", logger="robust_tuning"):
+        trainer.validate(make_tuner(), datamodule=make_data(), verbose=False)
+    (message,) = [m for m in caplog.messages if "overstated" in m]
+    [point] = read_points(tmp_path)
+    robust = 100 * point.robust_accuracy["linf-1/255"].value
+    bound = 100 * point.diagnostics["linf-1/255"]["audit_overstated_at_most"] / 30
+    assert f"linf-1/255: robust {robust:.1f} %, at most {bound:.1f} points overstated" in message

@@ -49,7 +49,7 @@ def test_the_line_has_the_documented_keys() -> None:
     assert list(record) == [*KEYS, "diagnostics"]
     assert record["schema"] == 1
     assert list(record["accuracy"]) == ["value", "n", "low", "high"]
-    assert list(record["cost"]) == ["seconds", "forward", "backward"]
+    assert list(record["cost"]) == ["seconds", "forward", "backward", "peak_memory"]
     assert list(record["attack"]) == ["class_path", "settings", "fingerprint"]
 
 
@@ -172,6 +172,14 @@ def test_the_count_survives(estimate: Estimate) -> None:
 
 def test_every_field_is_stored() -> None:
     assert [field.name for field in fields(FrontierPoint)] == [*KEYS[1:], "diagnostics"]
+
+
+def test_the_peak_memory_is_stored_and_may_be_absent() -> None:
+    line = make_point(cost=Cost(1.5, 3, 2, 2**30)).to_json()
+    assert FrontierPoint.from_json(line).cost.peak_memory == 2**30
+    record = json.loads(line)
+    del record["cost"]["peak_memory"]
+    assert FrontierPoint.from_json(json.dumps(record)).cost == Cost(1.5, 3, 2)
 
 
 def test_diagnostics_are_stored_and_may_be_absent() -> None:
