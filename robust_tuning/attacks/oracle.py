@@ -82,6 +82,7 @@ class Oracle:
         images: Tensor,
         objective: Callable[[Tensor], Tensor],
         labels: Tensor | None = None,
+        judged: Tensor | None = None,
     ) -> Gradient:
         """Answer with the gradient of an objective; one forward and one backward pass per image.
 
@@ -91,6 +92,7 @@ class Oracle:
                 on the logits of that row alone.
             labels: `(B,)`; given where the logits are to judge the images. An approximation is then
                 no longer trusted where it is in doubt, which takes another forward pass of those.
+            judged: Whose logits matter `(B,)` bool; None stands for all.
         """
         watched = images.detach().requires_grad_()
         model = self._approximation.model if self._approximation else self._model
@@ -102,17 +104,20 @@ class Oracle:
         answer = logits.detach()
         if labels is not None and self._approximation:
             doubt = self._approximation.doubt
-            answer = self._exact_where_in_doubt(answer, images, labels, doubt)
+            sure = self._sure(answer, labels, doubt)
+            answer = self._exact(answer, images, ~sure if judged is None else judged & ~sure)
         return Gradient(answer, values.detach(), gradients)
 
-    def _exact_where_in_doubt(
-        self, answer: Tensor, images: Tensor, labels: Tensor, doubt: float
-    ) -> Tensor:
+    @staticmethod
+    def _sure(answer: Tensor, labels: Tensor, doubt: float) -> Tensor:
+        """Whether the labels lead clearly `(B,)`; not where something is no number."""
         own = answer.gather(1, labels[:, None]).squeeze(1)
         others = answer.scatter(1, labels[:, None], -torch.inf).amax(1)
-        # Also true where something is no number.
-        doubtful = ~(own - others > doubt * answer.abs().amax(1))
-        rows = doubtful.nonzero().flatten()
+        return own - others > doubt * answer.abs().amax(1)
+
+    def _exact(self, answer: Tensor, images: Tensor, asked: Tensor) -> Tensor:
+        """The model's own answers to some images in place of the approximation's."""
+        rows = asked.nonzero().flatten()
         if len(rows):
             answer = answer.clone()
             answer[rows] = self.logits(images[rows]).to(answer.dtype)

@@ -95,12 +95,13 @@ class PGD(Attack):
 
     def step(self, model: Oracle, state: AttackState) -> AttackState:
         """Judge the iterates; take a step where the budget allows."""
+        spent = state.steps >= self.steps
         seen = model.gradient(
             state.adversarial,
             lambda logits: F.cross_entropy(logits, state.labels, reduction="none"),
             state.labels,
+            judged=None if self.select == "any" else spent,
         )
-        spent = state.steps >= self.steps
         wrong = misclassified(seen.logits, state.labels)
         broken = wrong if self.select == "any" else wrong & spent
         moving = ~(broken | spent)

@@ -97,6 +97,21 @@ def test_a_false_alarm_of_an_approximation_breaks_nobody() -> None:
     assert ((seen.logits.argmax(1) == LABELS) == correct).all()
 
 
+def test_where_the_last_iterate_counts_only_that_is_confirmed() -> None:
+    attack = PGD(eps=0.05, steps=10, select="last")
+    feed = batches(PICTURES, LABELS, 20)
+    plain, low = (
+        evaluate(NET, feed, attack, batch_size=20, sanity=False, speed=Speed(precision=precision))
+        for precision in ("float32", "bfloat16")
+    )
+    correct = int(plain.clean_correct.sum())
+    assert plain.backward == low.backward == 11 * correct
+    # The judge of the last iterate, and once more whoever then seems robust.
+    assert low.forward - plain.forward <= 2 * correct
+    (one,), (other,) = plain.robust.values(), low.robust.values()
+    assert abs(int(one.sum()) - int(other.sum())) <= 1
+
+
 def test_what_an_approximation_overlooks_is_seen_at_the_end() -> None:
     class Blind(nn.Module):
         """Its twins never find anything wrong."""
