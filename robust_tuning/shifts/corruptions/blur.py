@@ -58,4 +58,5 @@ def disk(radius: float, sigma: float) -> NDArray[np.float64]:
     softening = np.exp(-(offsets**2) / (2 * sigma**2))
     for axis in (0, 1):
         inside = ndimage.correlate1d(inside, softening, axis=axis, mode="mirror")
-    return inside / inside.sum()
+    kernel: NDArray[np.float64] = inside / inside.sum()
+    return kernel

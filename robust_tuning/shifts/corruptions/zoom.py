@@ -42,5 +42,8 @@ def _places(size: int, factor: float, device: torch.device) -> tuple[Tensor, Ten
     first = np.minimum(places.astype(np.int64), crop - 1)
     second = np.minimum(first + 1, crop - 1)
     share = (places - first).astype(np.float32)
-    first_second = (torch.from_numpy(start + place).to(device) for place in (first, second))
-    return (*first_second, torch.from_numpy(share).to(device))
+    return (
+        torch.from_numpy(start + first).to(device),
+        torch.from_numpy(start + second).to(device),
+        torch.from_numpy(share).to(device),
+    )
