@@ -53,7 +53,7 @@ class Draws:
     def normal(self, which: int, *shape: int) -> Tensor:
         """Standard normal numbers: its quantiles at those midpoints, in steps of 2^-14.
 
-        The largest is 4.17 and the variance 0.9999.
+        The largest is 4.32 and the variance 0.9999.
 
         Returns:
             `(B, *shape)` float32.

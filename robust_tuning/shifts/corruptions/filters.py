@@ -57,7 +57,7 @@ def convolve(images: Tensor, kernel: NDArray[np.float64]) -> Tensor:
 
     Args:
         images: `(B, C, H, W)` of whole numbers from 0 to 255, larger than half the kernel.
-        kernel: `(k, k)`, `k` odd, of non-negative weights that sum to 1.
+        kernel: `(k, k)`, `k` odd, of non-negative weights that sum to 1 or little more.
 
     Returns:
         `(B, C, H, W)` float64, multiples of 2^-17.
@@ -86,7 +86,8 @@ def _fast_length(length: int) -> int:
 
 
 def _in_steps(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Round rows to multiples of 2^-17 that sum to 1; the largest weight takes the difference."""
+    """Round rows to multiples of 2^-17; the largest weight takes what the sum would lose."""
     steps = np.round(weights * STEPS)
-    steps[np.arange(len(steps)), steps.argmax(axis=1)] += STEPS - steps.sum(axis=1)
+    lost = np.round(weights.sum(axis=1) * STEPS) - steps.sum(axis=1)
+    steps[np.arange(len(steps)), steps.argmax(axis=1)] += lost
     return steps / STEPS

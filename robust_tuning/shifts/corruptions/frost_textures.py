@@ -54,8 +54,18 @@ def texture(number: int) -> NDArray[np.uint8]:
     channels = np.empty((3, SIDE, SIDE), np.uint8)
     for channel, mean, deviation, grain in zip(channels, *ice, strict=True):
         mixed = abs(grain) * structure + np.sign(grain) * np.sqrt(1 - grain**2) * colour
-        channel[:] = np.clip(mean + deviation * _standard(mixed) + 0.5, 0, 255)
+        channel[:] = _fitted(mixed, mean, deviation)
     return channels
+
+
+def _fitted(numbers: NDArray[np.float64], mean: float, deviation: float) -> NDArray[np.float64]:
+    """Scale numbers to grey levels that have a mean and a deviation after they are cut off."""
+    centre, scale = mean, deviation
+    for _ in range(10):
+        levels = np.clip(centre + scale * numbers, 0, 255)
+        centre += mean - levels.mean()
+        scale *= deviation / levels.std()
+    return np.round(levels)
 
 
 def _clouds(random: np.random.Generator, slope: float) -> NDArray[np.float64]:

@@ -36,8 +36,14 @@ def test_a_soft_disk_is_a_sharp_one_blurred() -> None:
     centre = disk(0.3, 0.4)[7:10, 7:10]
     assert np.allclose(centre, np.outer(line, line))
     assert disk(0.3, 0.4).sum() == pytest.approx(1)
+    assert disk(6, 0.5).sum() == pytest.approx(1)
+
+
+def test_a_disk_that_touches_its_border_gains_weight_as_in_opencv() -> None:
+    # Sums of the kernels that OpenCV 5 makes.
+    assert disk(8, 0.5).sum() == pytest.approx(1.0129755, abs=1e-4)
+    assert disk(10, 0.5).sum() == pytest.approx(1.0107858, abs=1e-4)
     assert disk(10, 0.5).shape == (21, 21)
-    assert disk(10, 0.5).sum() == pytest.approx(1)
 
 
 def test_defocus_of_a_point_is_the_disk() -> None:

@@ -8,8 +8,8 @@ from robust_tuning.shifts.corruptions.frost_textures import SIDE, TEXTURES, text
 def test_colours_are_those_of_the_photographs(number: int) -> None:
     channels = texture(number).reshape(3, -1).astype(float)
     ice = TEXTURES[number]
-    assert channels.mean(1) == pytest.approx(ice.means, abs=2)
-    assert channels.std(1) == pytest.approx(ice.deviations, rel=0.06)
+    assert channels.mean(1) == pytest.approx(ice.means, abs=0.5)
+    assert channels.std(1) == pytest.approx(ice.deviations, abs=0.5)
 
 
 def test_the_first_is_less_of_one_colour_than_the_others() -> None:

@@ -29,9 +29,9 @@ def test_all_chains_end_where_the_walk_would_take_them(reach: int, height: int, 
 
 def test_a_chain_may_cross_the_whole_image() -> None:
     down, right = torch.zeros(1, 16, 400, dtype=torch.int64), torch.ones(1, 16, 400).long()
-    sources = walk_sources(down, right, 1).reshape(16, 400)
-    assert (sources[8, 2:399] == 8 * 400 + 399).all()
-    assert sources[8, 1] == 8 * 400 + 1
+    sources = walk_sources(down, right, 2).reshape(16, 400)
+    assert (sources[8, 3:399] == 8 * 400 + 399).all()
+    assert sources[8, 2] == 8 * 400 + 2
 
 
 def test_pixels_only_change_places_within_reach() -> None:

@@ -22,7 +22,7 @@ def test_flakes_fall_from_above_and_again_turned_around() -> None:
     black = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
     whitened = round(0.2 * 127.5 - 0.5)
     draws = Draws(torch.tensor([1]), 0)
-    flakes = snow(black, draws, DRY._replace(threshold=0.6)).int() - whitened
+    flakes = snow(black, draws, DRY._replace(mean=0.3, threshold=0.6)).int() - whitened
     assert torch.equal(flakes, flakes.flip(2, 3))
     assert torch.equal(flakes[:, 0], flakes[:, 2])
     assert 0.02 < (flakes > 20).float().mean() < 0.6

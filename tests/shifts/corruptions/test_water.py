@@ -7,8 +7,6 @@ def test_edges_surround_a_square_by_one_line() -> None:
     image = np.zeros((20, 24), np.uint8)
     image[6:14, 8:18] = 200
     found = edges(image, 50, 150)
-    rows, columns = np.nonzero(found)
-    assert set(rows) <= {5, 6, 13, 14}.union(range(5, 15))
     assert not found[8:12, 10:16].any()
     assert found[10].sum() == 2
     assert found[:, 12].sum() == 2
@@ -16,7 +14,7 @@ def test_edges_surround_a_square_by_one_line() -> None:
 
 def test_weak_edges_count_where_they_continue_strong_ones() -> None:
     faint = np.zeros((20, 40), np.uint8)
-    faint[10:, :20] = 30
+    faint[10:, :20] = 20
     assert not edges(faint, 50, 150).any()
     faint[10:, 20:] = 200
     found = edges(faint, 50, 150)
