@@ -58,7 +58,7 @@ def disk(radius: float, sigma: float) -> NDArray[np.float64]:
     inside = (places[:, None] ** 2 + places**2 <= radius**2).astype(np.float64)
     offsets = np.arange(taps) - taps // 2
     softening = np.exp(-(offsets**2) / (2 * sigma**2))
-    kernel = inside / inside.sum()
+    kernel: NDArray[np.float64] = inside / inside.sum()
     for axis in (0, 1):
         kernel = ndimage.correlate1d(kernel, softening / softening.sum(), axis=axis, mode="mirror")
     return kernel

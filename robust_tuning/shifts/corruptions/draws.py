@@ -58,8 +58,8 @@ class Draws:
         Returns:
             `(B, *shape)` float32.
         """
-        table = _quantiles(self.keys.device)
-        return table[self.levels(which, *shape)]
+        levels = self.levels(which, *shape)
+        return _quantiles(self.keys.device).index_select(0, levels.flatten()).reshape(levels.shape)
 
     def below(self, which: int, bound: int, *shape: int) -> Tensor:
         """Whole numbers from 0 to `bound - 1`, with equal chances to one part in 65,536 / bound.

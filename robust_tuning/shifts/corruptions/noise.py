@@ -30,7 +30,8 @@ def shot_noise(images: Tensor, draws: Draws, photons: float) -> Tensor:
     256 grey levels; what such a grid leaves out of the tails is below 10^-5 of the cases.
     """
     table = _shot_levels(photons, images.device)
-    return table[(images.int() << 16) | draws.levels(0, *images.shape[1:])]
+    places = (images.int() << 16) | draws.levels(0, *images.shape[1:])
+    return table.index_select(0, places.flatten()).reshape(images.shape)
 
 
 def impulse_noise(images: Tensor, draws: Draws, amount: float) -> Tensor:

@@ -31,7 +31,8 @@ def relief(drops: NDArray[np.uint8]) -> NDArray[np.float32]:
     spread = equalised(smooth).astype(np.float64)
     lit = _in_bytes(ndimage.correlate(spread, _LIGHT, mode="mirror")).astype(np.float64)
     weights = drops * _in_bytes(_smooth(lit)).astype(np.float32)
-    return (weights / max(weights.max(), 1)).astype(np.float32)
+    shares: NDArray[np.float32] = (weights / max(weights.max(), 1)).astype(np.float32)
+    return shares
 
 
 def edges(image: NDArray[np.uint8], low: float, high: float) -> NDArray[np.bool_]:

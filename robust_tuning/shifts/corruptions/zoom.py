@@ -22,12 +22,12 @@ def zoomed(images: Tensor, factor: float) -> Tensor:
     Returns:
         `(..., H, W)` float32.
     """
-    for axis in (-2, -1):
-        first, second, share = _places(images.shape[axis], factor, images.device)
-        near = images.index_select(axis, first)
-        far = images.index_select(axis, second)
-        share = share[:, None] if axis == -2 else share
-        images = far.sub_(near).mul_(share).add_(near)
+    # Rows, then columns as rows of the turned image: taking rows is fast, taking columns is not.
+    for _ in range(2):
+        first, second, share = _places(images.shape[-2], factor, images.device)
+        near = images.index_select(-2, first)
+        far = images.index_select(-2, second)
+        images = far.sub_(near).mul_(share[:, None]).add_(near).mT.contiguous()
     return images
 
 

@@ -29,7 +29,7 @@ def test_three_points_move_by_what_was_drawn(height: int, width: int) -> None:
     rows, columns = _affine(DRAWS, height, width, 3.0)
     side = min(height, width) // 3
     corners = np.array([[side, side], [side, -side], [-side, -side]])
-    points = corners + [width // 2, height // 2]
+    points = corners + np.array([width // 2, height // 2])
     moved = points + (DRAWS.uniform(0, 3, 2).numpy() * 2 - 1) * 3
     for number, targets in enumerate(moved):
         # What comes from where is affine: two differences and one value say it all.

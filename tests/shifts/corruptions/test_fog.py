@@ -26,7 +26,8 @@ def by_hand(noise: np.ndarray, decay: float) -> np.ndarray:
                 fill(r, c, (r - half, c), (r + half, c), (r, c - half), (r, c + half))
         step, wave = half, wave / decay**2
     heights -= heights.min()
-    return heights / heights.max()
+    scaled: np.ndarray = heights / heights.max()
+    return scaled
 
 
 @pytest.mark.parametrize("decay", [1.4, 3.0])

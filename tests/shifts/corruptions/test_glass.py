@@ -23,8 +23,8 @@ def test_all_chains_end_where_the_walk_would_take_them(reach: int, height: int, 
     moves = Draws(torch.arange(4), 0).below(0, 2 * reach, 2, height, width) - reach
     down, right = moves.unbind(1)
     sources = walk_sources(down, right, reach).numpy()
-    for row, *steps in zip(sources, down.numpy(), right.numpy(), strict=True):
-        assert np.array_equal(row, walked(*steps, reach))
+    for row, below, beside in zip(sources, down.numpy(), right.numpy(), strict=True):
+        assert np.array_equal(row, walked(below, beside, reach))
 
 
 def test_a_chain_may_cross_the_whole_image() -> None:

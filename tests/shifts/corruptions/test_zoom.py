@@ -16,7 +16,8 @@ def scipys(image: np.ndarray, factor: float) -> np.ndarray:
     part = image[start : start + crop, start : start + crop]
     large = ndimage.zoom(part, (factor, factor), order=1)
     trim = (large.shape[0] - side) // 2
-    return large[trim : trim + side, trim : trim + side]
+    middle: np.ndarray = large[trim : trim + side, trim : trim + side]
+    return middle
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.01, 1.1, 1.25, 2.25, 4.5])
