@@ -33,8 +33,11 @@ def jpeg_compression(images: Tensor, _: Draws, quality: int) -> Tensor:
 
 
 def _each(images: Tensor, change: Callable[[Image.Image], Image.Image]) -> Tensor:
-    pixels = images.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    pixels = images.cpu().numpy()
     changed = np.empty_like(pixels)
-    for image, out in zip(pixels, changed, strict=True):
-        out[:] = np.asarray(change(Image.fromarray(image)))
-    return torch.from_numpy(changed).to(images.device).permute(0, 3, 1, 2).contiguous()
+    for channels, out in zip(pixels, changed, strict=True):
+        # Channel by channel: Pillow interleaves them faster than a transposed copy does.
+        image = Image.merge("RGB", [Image.fromarray(channel) for channel in channels])
+        for channel, corrupted in zip(out, change(image).split(), strict=True):
+            channel[:] = np.asarray(corrupted)
+    return torch.from_numpy(changed).to(images.device)
