@@ -25,7 +25,7 @@ class Subject:
 def subject(name: str, n: int, device: torch.device) -> Subject | None:
     """One of `SUBJECTS`; None, with a line, where its material is not there."""
     if name != "quickstart" and real_data() is None:
-        print(f"left out: {name}, for ROBUST_TUNING_REAL_DATA is not set; see CONTRIBUTING.md")
+        print(f"left out: {name}, for ROBUST_TUNING_REAL_DATA is not set")
         return None
     found = _resnet18(n) if name == "resnet18" else _fine_tuned(name, n)
     # All contenders get frozen parameters: some would spend time on their gradients otherwise.

@@ -31,7 +31,7 @@ class Triage(Adversary):
 
     Args:
         eps: Radius in [0, 1] pixel units: a number or a fraction such as `4/255`.
-        norm: `linf` or `l2`.
+        norm: `linf`, `l2` or `l1`.
         borderline: Share of the survivors that the long attacks work on, in (0, 1].
         audit: Share of the other survivors that they work on too, in [0, 1]; at least ten, unless
             it is 0.
@@ -89,14 +89,14 @@ class Triage(Adversary):
         )
 
     def _attack(self, steps: int, *, target: int | None = None) -> APGD:
-        if target is None:
-            return APGD(eps=self.eps, norm=self.norm, steps=steps, seed=self.seed)
         return APGD(
             eps=self.eps,
             norm=self.norm,
-            loss="dlr_targeted",
+            loss="ce" if target is None else "dlr_targeted",
             steps=steps,
-            target=target,
+            target=target or 1,
+            # Under l1 AutoAttack searches larger balls first, too.
+            wide=self.norm == "l1",
             seed=self.seed,
         )
 

@@ -1,11 +1,12 @@
 """Attacking the stored points of a run again."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
@@ -33,6 +34,9 @@ from robust_tuning.frontier.outcomes import outcomes_path
 from robust_tuning.trajectory import load_point, trajectory_path
 from robust_tuning.tuner import RobustTuner
 from robust_tuning.types import Batch, Split
+
+# Threats that a folder's name lists; longer names do not fit every file system.
+_SPELT_OUT = 4
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class Reevaluation:
         points = points_with_weights(run)
         config = read_config(run.folder)
         own = config.get("adversarial") or {}
-        self.adversaries = at_radii(plan.attack, plan.eps or own.get("eps"))
+        self.adversaries = at_radii(plan.attack, plan.eps or _radii(own))
         self._n = own.get("n") if plan.n is None else plan.n
         self._data = build_data(config["data"])
         perturb = self._load(points[0]).backbone.perturb
@@ -174,6 +178,8 @@ class Reevaluation:
         """A place for everything that makes the results others."""
         keys = [adversary.threat.key for adversary in self.adversaries]
         threats = "_".join(keys).replace("/", "of")
+        if len(keys) > _SPELT_OUT:
+            threats = f"{len(keys)}-threats-{sha256(threats.encode()).hexdigest()[:8]}"
         count = "all" if self._n is None else str(self._n)
         name = f"{attack.fingerprint}-{self._plan.split}-{count}-{threats}"
         return self._run.folder / "evaluations" / name
@@ -201,6 +207,16 @@ def _pace(tuner: RobustTuner, batch: Batch, plan: Plan) -> tuple[float, float]:
             torch.cuda.synchronize()
         taken.append((time.perf_counter() - began) / len(images))
     return taken[0], taken[1]
+
+
+def _radii(settings: Mapping[str, Any]) -> Sequence[float | str] | None:
+    """Those that a run was evaluated at: a list of its own, or that of its attack."""
+    listed: Sequence[float | str] | None = settings.get("eps")
+    attack = settings.get("attack")
+    if listed is not None or not isinstance(attack, Mapping):
+        return listed
+    eps = (attack.get("init_args") or {}).get("eps")
+    return None if eps is None else [eps]
 
 
 def _size(loader: DataLoader[Batch]) -> int:

@@ -103,6 +103,18 @@ def test_few_classes_and_shares_out_of_range_are_refused() -> None:
             Triage(**settings)  # type: ignore[arg-type]  # numbers
 
 
+@pytest.mark.parametrize(("norm", "eps"), [("l2", 0.05), ("l1", 0.3)])
+def test_in_other_norms_it_stays_near_long_attacks_on_all(norm: Any, eps: float) -> None:
+    triage = Triage(eps=eps, norm=norm, restarts=1, audit=0.1)
+    found = run(triage)
+    expected = run(Cascade([stage.attack for stage in triage.stages(5)]))
+    key = triage.threat.key
+    assert 0 < expected.robust[key].sum() < expected.clean_correct.sum()
+    overstated = int((found.robust[key] & ~expected.robust[key]).sum())
+    assert 0 <= overstated <= found.audits[key].overstated_at_most()
+    assert found.backward < 0.7 * expected.backward
+
+
 def test_targets_are_no_more_than_there_are_classes() -> None:
     ranks = [s.attack.target for s in Triage().stages(5) if s.attack.loss == "dlr_targeted"]  # type: ignore[attr-defined]  # of APGD
     assert ranks == [1, 2, 3, 1, 2, 3, 4]

@@ -1,11 +1,53 @@
-"""A short run that several verbs work on."""
+"""The command in this process: its status and what it prints, from an empty folder."""
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from robust_tuning.cli.main import main
+
+# Three steps an epoch, points before the first, after the second and at the end.
+QUICK = (
+    *("fit", "--config", "configs/quickstart.yaml", "--trainer.accelerator", "cpu"),
+    *("--trainer.max_epochs", "1", "--data.train_limit", "96", "--data.batch_size", "32"),
+    *("--adversarial.n", "20", "--adversarial.eps", "[2/255, 8/255]"),
+    *("--adversarial.schedule.steps", "[2]", "--trainer.enable_progress_bar", "false"),
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Answer]
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """`robust-tuning WORDS...`, run in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    # They may still write to the standard error of the moment when they were made.
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("lightning") and isinstance(logger, logging.Logger):
+            monkeypatch.setattr(logger, "handlers", [])
+
+    def run(*words: str) -> Answer:
+        capsys.readouterr()
+        status = main(list(words))
+        printed = capsys.readouterr()
+        return Answer(status, printed.out, printed.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import torch
 from robust_tuning.attacks import PGD, Speed
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.cli.main import main
-from robust_tuning.cli.reevaluation import Plan, Reevaluation
+from robust_tuning.cli.reevaluation import Plan, Reevaluation, _radii
 from robust_tuning.frontier import Run, read_points
 from tests.cli.conftest import results
 
@@ -82,3 +82,24 @@ def test_what_the_run_knows_makes_the_estimate_near(run: Path) -> None:
     assert 0 < seconds < 60
     unknown, _ = Reevaluation(Run(run), plan("3/255")).expected()
     assert unknown.backward == pytest.approx(31 * correct)
+
+
+def test_radii_are_the_runs_list_or_that_of_its_attack() -> None:
+    attack = {"class_path": "robust_tuning.attacks.PGD", "init_args": {"eps": "3/255"}}
+    assert _radii({"eps": ["1/255"], "attack": attack}) == ["1/255"]
+    assert _radii({"eps": None, "attack": attack}) == ["3/255"]
+    assert _radii({"attack": {"class_path": "robust_tuning.attacks.PGD"}}) is None
+    assert _radii({"attack": None}) is None
+    assert _radii({}) is None
+
+
+def test_many_radii_have_a_short_name_of_their_own(evaluated: Callable[..., Path]) -> None:
+    words = ("--attack", "attacks/curve.yaml", "--n", "6")
+    folder = evaluated(*words)
+    assert folder.name.split("-6-")[1].startswith("7-threats-")
+    points = read_points(folder)
+    assert [len(point.robust_accuracy) for point in points] == [7, 7, 7]
+    for point in points:
+        values = [estimate.value for estimate in point.robust_accuracy.values()]
+        assert values == sorted(values, reverse=True)
+    assert evaluated(*words, "--eps", "1/255", "2/255", "3/255", "4/255", "5/255") != folder
