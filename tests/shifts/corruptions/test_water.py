@@ -42,3 +42,11 @@ def test_relief_is_within_the_drops_and_reaches_one() -> None:
     assert weights.min() >= 0
     assert not weights[drops == 0].any()
     assert not relief(np.zeros((16, 16), np.uint8)).any()
+
+
+def test_beyond_twenty_pixels_from_its_edge_a_drop_is_even() -> None:
+    drops = np.full((90, 90), 190, np.uint8)
+    drops[:5] = 0
+    weights = relief(drops)
+    assert np.ptp(weights[30:, 20:70]) == 0
+    assert np.ptp(weights[8:30, 40]) > 0.1
