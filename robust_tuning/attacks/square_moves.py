@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from robust_tuning.attacks.l1_ball import onto_l1_ball
-from robust_tuning.attacks.randomness import signs, uniform
 from robust_tuning.attacks.square_windows import bumps, stamped, windows
 from robust_tuning.attacks.tables import on_device
 from robust_tuning.attacks.threat import ThreatModel
+from robust_tuning.randomness import signs, uniform
 from robust_tuning.types import Bounds
 
 _BOUNDS = Bounds()

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from robust_tuning.attacks import Square
 from robust_tuning.attacks.oracle import Oracle
-from robust_tuning.attacks.randomness import signs, uniform
 from robust_tuning.attacks.square_moves import Base, recolour, stripes, tiles, transport
 from robust_tuning.attacks.threat import ThreatModel
+from robust_tuning.randomness import signs, uniform
 from robust_tuning.types import Norm
 from tests.attacks.test_square import NORMS, begun, official
 from tests.attacks.toys import images, labelled

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from robust_tuning.attacks.randomness import signs, uniform
+from robust_tuning.randomness import signs, uniform, words
 
 WORDS = st.integers(-(2**63), 2**63 - 1)
 
@@ -101,3 +101,12 @@ def test_a_gpu_draws_the_same_numbers() -> None:
     keys = torch.arange(-500, 500) * 7919**4
     counters = torch.arange(1000)
     assert torch.equal(uniform(keys.cuda(), counters.cuda(), 7).cpu(), uniform(keys, counters, 7))
+
+
+def test_words_are_the_mixed_counters_with_all_their_bits() -> None:
+    step = 0x9E3779B97F4A7C15
+    stream = mixed((mixed(42) + 3 * step) % 2**64)
+    expected = [mixed((stream + i * step) % 2**64) for i in (1, 2)]
+    assert [
+        word % 2**64 for word in words(torch.tensor([42]), torch.tensor([3]), 2)[0].tolist()
+    ] == expected

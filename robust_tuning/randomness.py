@@ -7,12 +7,7 @@ from torch import Tensor
 def uniform(keys: Tensor, counters: Tensor, n: int) -> Tensor:
     """Draw numbers uniformly from [0, 1), the same ones on every device and in any batch.
 
-    The i-th number of a row, from 0, is made of the upper 53 bits of
-    `mix(mix(mix(key) + counter * g) + (i + 1) * g)`, where `mix` is the finaliser of SplitMix64
-    and `g = 0x9E3779B97F4A7C15` its increment, all in 64-bit arithmetic without overflow checks.
-
-    Source: G. Steele, D. Lea and C. Flood, "Fast splittable pseudorandom number generators",
-    OOPSLA 2014, figure 14 (`mix` is the variant in Java's `SplittableRandom`). Not for secrets.
+    They are the upper 53 bits of the numbers' `words`.
 
     Args:
         keys: One per stream `(B,)` int64.
@@ -27,10 +22,33 @@ def uniform(keys: Tensor, counters: Tensor, n: int) -> Tensor:
     >>> torch.equal(a, b), torch.equal(a, c)
     (True, False)
     """
+    return _shifted(words(keys, counters, n), 11).double() * 2.0**-53
+
+
+def words(keys: Tensor, counters: Tensor, n: int) -> Tensor:
+    """Draw 64 random bits at a time, the same ones on every device and in any batch.
+
+    The i-th word of a row, from 0, is `mix(mix(mix(key) + counter * g) + (i + 1) * g)`, where `mix`
+    is the finaliser of SplitMix64 and `g = 0x9E3779B97F4A7C15` its increment, all in 64-bit
+    arithmetic without overflow checks.
+
+    Source: G. Steele, D. Lea and C. Flood, "Fast splittable pseudorandom number generators",
+    OOPSLA 2014, figure 14 (`mix` is the variant in Java's `SplittableRandom`). Not for secrets.
+
+    Args:
+        keys: One per stream `(B,)` int64.
+        counters: Which draw from the stream `(B,)` int64; not negative.
+        n: Words per draw.
+
+    Returns:
+        `(B, n)` int64.
+
+    >>> words(torch.tensor([7]), torch.tensor([0]), 3).shape
+    torch.Size([1, 3])
+    """
     streams = _mix(_mix(keys) + counters * _INCREMENT)
     places = torch.arange(1, n + 1, device=keys.device) * _INCREMENT
-    words = _mix(streams[:, None] + places)
-    return _shifted(words, 11).double() * 2.0**-53
+    return _mix(streams[:, None] + places)
 
 
 def signs(numbers: Tensor) -> Tensor:

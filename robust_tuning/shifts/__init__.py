@@ -1,0 +1,1 @@
+"""Out-of-distribution views of a benchmark."""
