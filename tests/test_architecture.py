@@ -17,7 +17,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom up; a room knows only of what stands below it.
 STOREYS = [
     {"types", "errors"},
-    {"backbones", "metrics", "plugins", "lr_schedules", "randomness"},
+    {"backbones", "metrics", "plugins", "lr_schedules", "randomness", "isolation"},
     {"strategies", "objectives", "attacks", "shifts", "data"},
     {"tuner"},
     {"trajectory"},

@@ -84,7 +84,7 @@ def test_a_linear_probe_on_photographs_falls_from_domain_to_domain(
     fitted = probe(backbone, data)
     found = {
         domain: fitted.score(
-            *features(backbone, data.evaluation_loader(data.domain_examples(domain)))
+            *features(backbone, data.evaluation_loader(data.domain_examples(domain, "test")))
         )
         for domain in ("real", "painting", "clipart", "sketch")
     }

@@ -20,13 +20,13 @@ from robust_tuning.attacks.adversary import Adversary
 from robust_tuning.attacks.checks import check_count, check_model
 from robust_tuning.attacks.evaluation import Evaluation, Examples, Plan
 from robust_tuning.attacks.examples import AdversarialExamples, Kept
-from robust_tuning.attacks.isolation import undisturbed
 from robust_tuning.attacks.journal import Cost, Journal
 from robust_tuning.attacks.ladders import Descent
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.outcomes import Outcomes, Progress
 from robust_tuning.attacks.speed import Folding, Speed
 from robust_tuning.errors import ConfigurationError
+from robust_tuning.isolation import undisturbed
 
 
 def evaluate(

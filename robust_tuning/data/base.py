@@ -84,6 +84,24 @@ class BenchmarkDataModule(LightningDataModule, ABC):
     def class_names(self) -> tuple[str, ...]:
         """Names in label order, known before any image is read."""
 
+    # Of benchmarks with several domains: those that are not trained on.
+    ood_domains: Sequence[str] = ()
+
+    def domain_examples(self, domain: str, split: Split, n: int | None = None) -> Dataset[Batch]:
+        """The examples that every evaluation of one domain uses, labelled as the benchmark is.
+
+        Args:
+            domain: One of those trained on, or of `ood_domains`.
+            split: Of that domain; nothing of another domain's is ever trained on.
+            n: How many, as in `evaluation_examples`.
+
+        Raises:
+            ConfigurationError: If the benchmark has no such domain.
+        """
+        del split, n
+        message = f"{self.benchmark} is a benchmark of one domain: it has no {domain!r}"
+        raise ConfigurationError(message)
+
     @property
     def num_classes(self) -> int:
         """Number of classes, known before any image is read."""

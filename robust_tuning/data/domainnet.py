@@ -218,8 +218,11 @@ class DomainNet(FileBenchmark):
         together = {half: _join([lists[f"{d}_{half}"] for d in self.domains]) for half in _HALVES}
         return {**lists, **together}
 
-    def domain_listing(self, domain: Domain) -> Listing:
-        """The test list of a domain, with every image there.
+    def domain_listing(self, domain: str, split: Split = "test") -> Listing:
+        """The images of a domain in one split, every one of them there.
+
+        The test split is the domain's test list. Of its training list, as much is held out for
+        validation as of the domains trained on; nothing of a domain not trained on is.
 
         Raises:
             ConfigurationError: If the benchmark was set up without the domain.
@@ -229,20 +232,21 @@ class DomainNet(FileBenchmark):
             known = ", ".join((*self.domains, *self.ood_domains))
             message = f"domain {domain!r} is not among those of this benchmark: {known}"
             raise ConfigurationError(message)
-        alone = self if domain in self.domains else self.alone(domain)
-        listing = alone.complete_listings[f"{domain}_test"]
-        return alone.present(listing)
+        if domain not in self.domains:
+            alone = self.alone(domain)
+            if split == "test":  # without asking for the training images
+                return alone.present(alone.complete_listings[f"{domain}_test"])
+            return alone.split_listings[split]
+        half = "test" if split == "test" else "train"
+        own = self.complete_listings[f"{domain}_{half}"].indices
+        together = self.split_listings[split]
+        return together.take(np.flatnonzero(np.isin(together.indices, own)))
 
-    def domain_examples(self, domain: Domain, n: int | None = None) -> Dataset[Batch]:
-        """The examples that every evaluation of a domain uses, from its test list.
-
-        Args:
-            domain: One of `domains` or `ood_domains`.
-            n: How many, as in `evaluation_examples`.
-        """
-        listing = self.domain_listing(domain)
+    def domain_examples(self, domain: str, split: Split, n: int | None = None) -> Dataset[Batch]:
+        """See `BenchmarkDataModule.domain_examples`."""
+        listing = self.domain_listing(domain, split)
         examples = self.examples(listing, CentreCrop(self.shown_input))
-        return self.choose(examples, listing.files, n, f"{domain} test list")
+        return self.choose(examples, listing.files, n, f"{split} split of {domain}")
 
     @cached_property
     def complete_listings(self) -> dict[str, Listing]:
@@ -258,16 +262,17 @@ class DomainNet(FileBenchmark):
             lists[half] = _join([lists[f"{domain}_{half}"] for domain in self.domains])
         return lists
 
-    def alone(self, domain: Domain) -> "DomainNet":
+    def alone(self, domain: str) -> "DomainNet":
         """The same benchmark trained on one of the other domains."""
         expected = self.expected
         if expected is not None and f"{domain}_test" not in expected:
             expected = {f"{domain}_{half}": _images(domain, half) for half in _HALVES}
         return type(self)(
             self.root,
-            domains=[domain],
+            domains=[cast("Domain", domain)],
             source=self.source,
             download=self.download,
+            validation_fraction=self.validation_fraction,
             skip=self.skip,
             expected=expected,
         )

@@ -7,7 +7,13 @@ from robust_tuning.frontier.outcomes import ExampleOutcomes, ShiftOutcomes
 from robust_tuning.frontier.pareto import area_definition, dominated_area, pareto_mask
 from robust_tuning.frontier.pareto_frontier import ParetoFrontier
 from robust_tuning.frontier.plots import save_plot
-from robust_tuning.frontier.point import AttackIdentity, Cost, Estimate, FrontierPoint
+from robust_tuning.frontier.point import (
+    AttackIdentity,
+    Cost,
+    Estimate,
+    FrontierPoint,
+    ShiftIdentity,
+)
 from robust_tuning.frontier.report import summarise_run
 from robust_tuning.frontier.statistics import wilson
 from robust_tuning.frontier.store import Run, append_point, find_runs, read_points, truncate_points
@@ -20,6 +26,7 @@ __all__ = [
     "FrontierPoint",
     "ParetoFrontier",
     "Run",
+    "ShiftIdentity",
     "ShiftOutcomes",
     "append_point",
     "area_definition",

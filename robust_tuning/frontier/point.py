@@ -77,6 +77,24 @@ class AttackIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class ShiftIdentity:
+    """Which shift measured some out-of-distribution accuracies.
+
+    Attributes:
+        class_path: Importable name of the shift's class.
+        settings: Its init arguments and what else decides the numbers, such as the `table` of
+            parameters that corruptions used, as plain JSON values.
+        fingerprint: Equal exactly when two accuracies under one key may be compared.
+        keys: Those of `ood_accuracy` that belong to it, in order.
+    """
+
+    class_path: str
+    settings: Mapping[str, Any]
+    fingerprint: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What an evaluation cost.
 
@@ -122,6 +140,9 @@ class FrontierPoint:
         diagnostics: By threat, counts that tell a weak attack: examples attacked, those whose
             gradients were all zero, those with a gradient that is not finite, and whether the model
             is random. Empty in points that were written without them.
+        shifts: By name of the shift, what measured `ood_accuracy`. Empty where nothing was.
+        calibration: By shift, and under `clean` for the benchmark's own images, the expected
+            calibration error with a bootstrap interval. Empty where it was not measured.
     """
 
     run: str
@@ -145,6 +166,8 @@ class FrontierPoint:
     attack: AttackIdentity | None
     cost: Cost
     diagnostics: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    shifts: Mapping[str, ShiftIdentity] = field(default_factory=dict)
+    calibration: Mapping[str, Estimate] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.robust_accuracy and self.attack is None:
@@ -190,6 +213,8 @@ class FrontierPoint:
             attack=_attack(record),
             cost=_cost(record),
             diagnostics=_get({"diagnostics": {}, **record}, "diagnostics", dict),
+            shifts=_shifts({"shifts": {}, **record}),
+            calibration=_estimates({"calibration": {}, **record}, "calibration"),
         )
 
 
@@ -253,6 +278,24 @@ def _attack(record: Mapping[str, Any]) -> AttackIdentity | None:
         settings=_get(entry, "settings", dict, "attack."),
         fingerprint=_get(entry, "fingerprint", str, "attack."),
     )
+
+
+def _shifts(record: Mapping[str, Any]) -> dict[str, ShiftIdentity]:
+    entries = _get(record, "shifts", dict)
+    shifts = {}
+    for name in entries:
+        entry, parent = _get(entries, name, dict, "shifts."), f"shifts.{name}."
+        keys = _get(entry, "keys", list, parent)
+        if not all(isinstance(key, str) for key in keys):
+            message = f"the key '{parent}keys' holds {keys!r}: expected names"
+            raise DataError(message)
+        shifts[name] = ShiftIdentity(
+            class_path=_get(entry, "class_path", str, parent),
+            settings=_get(entry, "settings", dict, parent),
+            fingerprint=_get(entry, "fingerprint", str, parent),
+            keys=tuple(keys),
+        )
+    return shifts
 
 
 def _cost(record: Mapping[str, Any]) -> Cost:

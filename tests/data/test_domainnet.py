@@ -76,14 +76,35 @@ def test_lists_may_lie_in_a_folder_of_their_own(settings: dict[str, Any], tmp_pa
 def test_other_domains_are_measured_on_their_test_lists(settings: dict[str, Any]) -> None:
     data = DomainNet(**settings, ood_domains=["sketch", "clipart"])
     for domain in ("sketch", "clipart"):
-        examples = data.domain_examples(domain)
+        examples = data.domain_examples(domain, "test")
         assert len(examples) == 12  # type: ignore[arg-type]  # sized
         assert {f.partition("/")[0] for f in data.domain_listing(domain).files} == {domain}
         assert examples[0].images.shape == (3, 16, 16)
-    few = data.domain_examples("sketch", 5)
+    few = data.domain_examples("sketch", "test", 5)
     assert [int(few[i].indices) for i in range(3)] == [
-        int(data.domain_examples("sketch", 3)[i].indices) for i in range(3)
+        int(data.domain_examples("sketch", "test", 3)[i].indices) for i in range(3)
     ]
+
+
+def test_other_domains_have_a_validation_split_too(settings: dict[str, Any]) -> None:
+    data = DomainNet(**settings, validation_fraction=0.25)
+    held_out = set(data.domain_listing("sketch", "validation").files)
+    assert len(held_out) == 15
+    assert held_out.isdisjoint(data.domain_listing("sketch", "test").files)
+    assert held_out == set(
+        DomainNet(**settings, domains=["sketch"], validation_fraction=0.25).identities("validation")
+    )
+    assert len(data.domain_examples("sketch", "validation")) == 15  # type: ignore[arg-type]  # sized
+
+
+def test_of_domains_that_train_together_each_is_measured_on_what_was_held_out(
+    settings: dict[str, Any],
+) -> None:
+    data = DomainNet(**settings, domains=["sketch", "real"])
+    parts = [set(data.domain_listing(domain, "validation").files) for domain in data.domains]
+    assert all(parts)
+    assert parts[0] | parts[1] == set(data.identities("validation"))
+    assert {f.partition("/")[0] for f in parts[0]} == {"sketch"}
 
 
 def test_a_domain_of_its_own_is_measured_like_any(settings: dict[str, Any]) -> None:
@@ -128,7 +149,7 @@ def test_missing_domains_are_found_when_they_are_used(settings: dict[str, Any]) 
     data = DomainNet(**settings)
     data.prepare_data()
     with pytest.raises(DataError, match=r"quickdraw\.zip \(459,920,701 bytes"):
-        data.domain_examples("quickdraw")
+        data.domain_examples("quickdraw", "test")
 
 
 def test_another_number_of_lines_is_refused(settings: dict[str, Any], tmp_path: Path) -> None:
@@ -185,7 +206,12 @@ def test_real_domains_in_the_official_layout(real_data: Path, tmp_path: Path) ->
     # Sketches are black on white, photographs are not.
     bright = {
         domain: float(
-            np.mean([data.domain_examples(domain, 20)[i].images.float().mean() for i in range(20)])
+            np.mean(
+                [
+                    data.domain_examples(domain, "test", 20)[i].images.float().mean()
+                    for i in range(20)
+                ]
+            )
         )
         for domain in ("real", "sketch")
     }

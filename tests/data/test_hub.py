@@ -156,7 +156,7 @@ def test_domains(hub: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     data = DomainNet("nowhere", domains=["real"], **settings)
     check(data, [344, 0, 40], range(0, 40, 2), range(0, 8, 2))
     assert data.benchmark == "DomainNet-hub-real"
-    elsewhere = rows_of(data.domain_examples("sketch"))
+    elsewhere = rows_of(data.domain_examples("sketch", "test"))
     assert elsewhere == [(row, [344, 0, 40][row % 3], 40 + row) for row in range(1, 8, 2)]
 
 

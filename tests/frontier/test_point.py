@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_tuning.errors import DataError, RunError
-from robust_tuning.frontier import AttackIdentity, Cost, Estimate, FrontierPoint, wilson
+from robust_tuning.frontier import (
+    AttackIdentity,
+    Cost,
+    Estimate,
+    FrontierPoint,
+    ShiftIdentity,
+    wilson,
+)
 from tests.frontier.synthetic import PGD, make_point
 
 KEYS = [
@@ -44,9 +51,13 @@ def estimates() -> st.SearchStrategy[Estimate]:
     return counts.map(lambda pair: Estimate.of(*pair))
 
 
+# That points of earlier versions may lack.
+LATER = ["diagnostics", "shifts", "calibration"]
+
+
 def test_the_line_has_the_documented_keys() -> None:
     record = json.loads(make_point().to_json())
-    assert list(record) == [*KEYS, "diagnostics"]
+    assert list(record) == [*KEYS, *LATER]
     assert record["schema"] == 1
     assert list(record["accuracy"]) == ["value", "n", "low", "high"]
     assert list(record["cost"]) == ["seconds", "forward", "backward", "peak_memory"]
@@ -171,7 +182,12 @@ def test_the_count_survives(estimate: Estimate) -> None:
 
 
 def test_every_field_is_stored() -> None:
-    assert [field.name for field in fields(FrontierPoint)] == [*KEYS[1:], "diagnostics"]
+    assert [field.name for field in fields(FrontierPoint)] == [
+        *KEYS[1:],
+        "diagnostics",
+        "shifts",
+        "calibration",
+    ]
 
 
 def test_the_peak_memory_is_stored_and_may_be_absent() -> None:
@@ -180,6 +196,21 @@ def test_the_peak_memory_is_stored_and_may_be_absent() -> None:
     record = json.loads(line)
     del record["cost"]["peak_memory"]
     assert FrontierPoint.from_json(json.dumps(record)).cost == Cost(1.5, 3, 2)
+
+
+def test_shifts_and_calibration_are_stored_and_may_be_absent() -> None:
+    shift = ShiftIdentity("a.Shift", {"table": "cifar"}, "abc", ("fog-1", "fog-2"))
+    calibration = {"clean": Estimate(0.1, 20, 0.05, 0.2)}
+    point = make_point(shifts={"corruptions": shift}, calibration=calibration)
+    line = point.to_json()
+    assert FrontierPoint.from_json(line) == point
+    record = json.loads(line)
+    record["shifts"]["corruptions"]["keys"] = [1]
+    with pytest.raises(DataError, match=r"shifts\.corruptions\.keys"):
+        FrontierPoint.from_json(json.dumps(record))
+    del record["shifts"], record["calibration"]
+    old = FrontierPoint.from_json(json.dumps(record))
+    assert (old.shifts, old.calibration) == ({}, {})
 
 
 def test_diagnostics_are_stored_and_may_be_absent() -> None:

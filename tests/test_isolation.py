@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_tuning.attacks import PGD, evaluate
-from robust_tuning.attacks.isolation import undisturbed
+from robust_tuning.isolation import undisturbed
 from tests.attacks.toys import batches, images
 
 
