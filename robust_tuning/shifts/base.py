@@ -28,6 +28,8 @@ class ShiftedSet:
             evaluated in one pass over them.
         settings: What decides the accuracy and is not an argument of the shift, such as the table
             of parameters that was chosen; the same for all sets of a shift.
+        findings: What the user should know of the set's classes, in words; see
+            `LabelMap.findings`.
     """
 
     key: str
@@ -35,6 +37,7 @@ class ShiftedSet:
     labels: LabelMap
     transform: Transform | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    findings: Sequence[str] = ()
 
 
 class Shift(ABC):
