@@ -17,7 +17,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom up; a room knows only of what stands below it.
 STOREYS = [
     {"types", "errors"},
-    {"backbones", "metrics", "plugins", "lr_schedules", "randomness", "isolation"},
+    {"backbones", "metrics", "plugins", "lr_schedules", "randomness", "isolation", "storage"},
     {"strategies", "objectives", "attacks", "shifts", "data"},
     {"tuner"},
     {"trajectory"},
@@ -39,6 +39,7 @@ KNOW_FRONTIER = {"trajectory", "callbacks", "loggers", "sweeps", "cli"}
 DECLARATIONS = {
     "types.py": "names of types",
     "errors.py": "classes without a body",
+    "shifts/base.py": "an abstract class and a data class",
     "objectives/base.py": "an abstract class and a named tuple",
     "data/cifar10.py": "facts, which the tests of cifar.py read",
     "data/cifar100.py": "the same",

@@ -9,7 +9,7 @@ from torch import Tensor
 from robust_tuning.attacks.apgd_momentum import Momentum, checkpoints
 from robust_tuning.attacks.apgd_sparsity import Sparsity, plan
 from robust_tuning.attacks.apgd_state import APGDState, where_rows
-from robust_tuning.attacks.base import Attack, AttackState, Budget, Targets, margins, misclassified
+from robust_tuning.attacks.base import Attack, AttackState, Budget, Targets, margins
 from robust_tuning.attacks.losses import (
     Loss,
     check_classes,
@@ -20,6 +20,7 @@ from robust_tuning.attacks.losses import (
 from robust_tuning.attacks.oracle import Gradient, Oracle
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 from robust_tuning.errors import ConfigurationError
+from robust_tuning.metrics import misclassified
 from robust_tuning.types import Norm
 
 

@@ -149,12 +149,6 @@ def margins(logits: Tensor, labels: Tensor) -> Tensor:
     return (own - others).nan_to_num(nan=-torch.inf)
 
 
-def misclassified(logits: Tensor, labels: Tensor) -> Tensor:
-    """Whether a row's answer is wrong `(B,)`: another class, or no number at all."""
-    # What is not a number is no right answer, wherever argmax puts it.
-    return (logits.argmax(1) != labels) | logits.isnan().any(1)
-
-
 def initial(targets: Targets, adversarial: Tensor) -> AttackState:
     """The common part of a state at the beginning.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from robust_tuning.attacks.adversary import Adversary
-from robust_tuning.attacks.base import Attack, margins, misclassified
+from robust_tuning.attacks.base import Attack, margins
 from robust_tuning.attacks.campaign import Campaign
 from robust_tuning.attacks.checks import check_images, check_logits
 from robust_tuning.attacks.diagnostics import diagnose
@@ -20,6 +20,7 @@ from robust_tuning.attacks.outcomes import Outcomes, Progress
 from robust_tuning.attacks.pool import Slots, Waiting
 from robust_tuning.attacks.sanity import RESERVE, SecondOpinion, second_opinion
 from robust_tuning.errors import DataError
+from robust_tuning.metrics import misclassified
 from robust_tuning.types import Batch
 
 Examples = Batch | tuple[Tensor, Tensor]

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robust_tuning.attacks.base import AttackState, misclassified
+from robust_tuning.attacks.base import AttackState
 from robust_tuning.attacks.threat import ThreatModel
 from robust_tuning.errors import RobustTuningError
+from robust_tuning.metrics import misclassified
 from robust_tuning.types import Norm
 
 Kept = Literal["float32", "uint8"]

@@ -8,20 +8,13 @@ from typing import Self, cast
 import torch
 from torch import Tensor
 
-from robust_tuning.attacks.base import (
-    Attack,
-    AttackState,
-    Budget,
-    Targets,
-    initial,
-    margins,
-    misclassified,
-)
+from robust_tuning.attacks.base import Attack, AttackState, Budget, Targets, initial, margins
 from robust_tuning.attacks.fab_projections import to_hyperplane
 from robust_tuning.attacks.losses import ranked_others
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 from robust_tuning.errors import ConfigurationError
+from robust_tuning.metrics import misclassified
 from robust_tuning.types import Bounds, Norm
 
 _BOUNDS = Bounds()

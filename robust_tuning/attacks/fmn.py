@@ -7,19 +7,12 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from robust_tuning.attacks.base import (
-    Attack,
-    AttackState,
-    Budget,
-    Targets,
-    initial,
-    margins,
-    misclassified,
-)
+from robust_tuning.attacks.base import Attack, AttackState, Budget, Targets, initial, margins
 from robust_tuning.attacks.l1_ball import onto_l1_ball
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 from robust_tuning.errors import ConfigurationError
+from robust_tuning.metrics import misclassified
 from robust_tuning.types import Bounds, Norm
 
 _BOUNDS = Bounds()

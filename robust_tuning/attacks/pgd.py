@@ -7,19 +7,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812  the field's name for it
 from torch import Tensor
 
-from robust_tuning.attacks.base import (
-    Attack,
-    AttackState,
-    Budget,
-    Targets,
-    initial,
-    margins,
-    misclassified,
-)
+from robust_tuning.attacks.base import Attack, AttackState, Budget, Targets, initial, margins
 from robust_tuning.attacks.l1_steps import sparse_descent_step
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 from robust_tuning.errors import ConfigurationError
+from robust_tuning.metrics import misclassified
 from robust_tuning.types import Norm
 
 

@@ -10,8 +10,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from robust_tuning.attacks.base import Attack, AttackState, Targets, misclassified
+from robust_tuning.attacks.base import Attack, AttackState, Targets
 from robust_tuning.attacks.oracle import Oracle
+from robust_tuning.metrics import misclassified
 
 log = logging.getLogger(__name__)
 

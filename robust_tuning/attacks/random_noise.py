@@ -5,18 +5,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from robust_tuning.attacks.base import (
-    Attack,
-    AttackState,
-    Budget,
-    Targets,
-    initial,
-    margins,
-    misclassified,
-)
+from robust_tuning.attacks.base import Attack, AttackState, Budget, Targets, initial, margins
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 from robust_tuning.errors import ConfigurationError
+from robust_tuning.metrics import misclassified
 from robust_tuning.types import Norm
 
 # Odd, so that different steps of one example never share a seed.

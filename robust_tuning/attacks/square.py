@@ -7,20 +7,13 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from robust_tuning.attacks.base import (
-    Attack,
-    AttackState,
-    Budget,
-    Targets,
-    initial,
-    margins,
-    misclassified,
-)
+from robust_tuning.attacks.base import Attack, AttackState, Budget, Targets, initial, margins
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.square_moves import Base, recolour, stripes, tiles, transport
 from robust_tuning.attacks.tables import on_device
 from robust_tuning.attacks.threat import ThreatModel, parse_fraction
 from robust_tuning.errors import ConfigurationError
+from robust_tuning.metrics import misclassified
 from robust_tuning.types import Norm
 
 # Queries after which the windows lose half their area, once more each time.

@@ -21,7 +21,7 @@ from robust_tuning.data.check_report import (
 )
 from robust_tuning.data.listing import some_of
 from robust_tuning.data.skipping import read_skip_list, write_skip_list
-from robust_tuning.data.storage import storage_errors
+from robust_tuning.storage import storage_errors
 
 _EXAMPLES = 3
 

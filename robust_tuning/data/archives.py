@@ -12,8 +12,8 @@ from pathlib import Path, PureWindowsPath
 from typing import IO, NamedTuple
 
 from robust_tuning.data.byte_bar import byte_bar
-from robust_tuning.data.storage import storage_errors
 from robust_tuning.errors import DataError
+from robust_tuning.storage import storage_errors
 
 _CHUNK = 1 << 20
 _PADDING = 16 << 20  # bytes behind a tar's end that are read for the sake of gzip's checksum

@@ -1,9 +1,7 @@
 """Resized images kept in one memory-mapped file, which the processes of a machine share."""
 
-import atexit
 import hashlib
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,7 +17,12 @@ from torch.utils.data import Dataset
 
 from robust_tuning.data.image_files import EncodedExamples
 from robust_tuning.data.loader import BatchLoader
-from robust_tuning.data.storage import storage_errors
+from robust_tuning.storage import (
+    cache_folder,
+    memory_folder,
+    remove_at_exit,
+    storage_errors,
+)
 from robust_tuning.types import Batch
 
 Cache = Literal["none", "ram", "disk"]
@@ -103,7 +106,7 @@ def cached(
     Raises:
         DataError: If the place is full or not writable, or an image cannot be decoded.
     """
-    place = _memory_folder() if where == "ram" else _disk_folder(folder)
+    place = memory_folder() if where == "ram" else cache_folder(folder)
     images = examples.images
     names = (images.name(position) for position in range(len(images)))
     path = place / f"{name}-{_digest(repr(examples.view), *names)}.images"
@@ -115,7 +118,7 @@ def cached(
                 if not _is_valid(path, stamp):
                     _build(examples, path, stamp, num_workers)
                     if where == "ram":
-                        atexit.register(_remove, path, os.getpid())
+                        remove_at_exit(path)
         return CachedExamples(path, examples.labels, examples.indices)
 
 
@@ -172,22 +175,3 @@ def _digest(*words: str) -> str:
     for word in words:
         digest.update(f"{word}\n".encode())
     return digest.hexdigest()
-
-
-def _memory_folder() -> Path:
-    memory = Path("/dev/shm")
-    base = memory if memory.is_dir() else Path(tempfile.gettempdir())
-    return base / f"robust_tuning-{os.getuid()}"
-
-
-def _disk_folder(folder: str | None) -> Path:
-    if folder is not None:
-        return Path(folder).expanduser().resolve()
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "robust_tuning"
-
-
-def _remove(path: Path, process: int) -> None:
-    """Give the memory back at the end of the process that took it, not of its children."""
-    if os.getpid() == process:
-        path.unlink(missing_ok=True)

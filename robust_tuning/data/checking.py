@@ -31,8 +31,8 @@ from robust_tuning.data.file_benchmark import FileBenchmark
 from robust_tuning.data.image_folder import IMAGE_SUFFIXES
 from robust_tuning.data.listing import Listing, files_below
 from robust_tuning.data.skipping import read_skip_list
-from robust_tuning.data.storage import storage_errors
 from robust_tuning.errors import ConfigurationError, DataError
+from robust_tuning.storage import storage_errors
 
 _SPLITS = ("train", "validation", "test")
 

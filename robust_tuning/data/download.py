@@ -12,8 +12,8 @@ from urllib.request import Request, build_opener
 
 from robust_tuning.data.byte_bar import byte_bar
 from robust_tuning.data.remote import RemoteFile
-from robust_tuning.data.storage import require_space, storage_errors
 from robust_tuning.errors import DataError
+from robust_tuning.storage import require_space, storage_errors
 
 _CHUNK = 1 << 18
 _SILENCE = 10.0  # seconds without an answer or a byte that count as a broken connection

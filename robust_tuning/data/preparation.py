@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 from robust_tuning.data.archives import unpack
 from robust_tuning.data.download import fetch
 from robust_tuning.data.remote import RemoteFile
-from robust_tuning.data.storage import require_space, storage_errors
 from robust_tuning.errors import DataError
+from robust_tuning.storage import require_space, storage_errors
 
 log = logging.getLogger(__name__)
 

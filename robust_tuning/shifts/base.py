@@ -46,17 +46,17 @@ class Shift(ABC):
     A shift is a plugin like any other: it keeps each argument of its `__init__` under the
     argument's own name. One shift may hold several sets, such as every corruption at every
     severity, so that a line of configuration brings a whole suite.
+
+    Attributes:
+        severities: How strong it comes, mildest first; empty where there is only one strength.
     """
+
+    severities: Sequence[int] = ()
 
     @property
     @abstractmethod
     def name(self) -> str:
         """What the shift's sets are called together, such as `corruptions`."""
-
-    @property
-    def severities(self) -> Sequence[int]:
-        """How strong it comes, mildest first; empty where there is only one strength."""
-        return ()
 
     @abstractmethod
     def label_map(self, source: BenchmarkDataModule) -> LabelMap:

@@ -3,7 +3,7 @@ import torch
 from pyautoattack import AutoAttack
 from torch import Tensor, nn
 
-from robust_tuning.attacks.base import Targets, misclassified
+from robust_tuning.attacks.base import Targets
 from robust_tuning.attacks.official import (
     FAB_RESTARTS,
     FAB_TARGETS,
@@ -13,6 +13,7 @@ from robust_tuning.attacks.official import (
 )
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.errors import ConfigurationError
+from robust_tuning.metrics import misclassified
 from robust_tuning.types import Norm
 from tests.attacks.toys import conv_net, images, labelled
 

@@ -1,7 +1,10 @@
-"""Room on a disk, and what can go wrong while it is written to."""
+"""Room on a disk, where to take it, and what can go wrong while it is written to."""
 
+import atexit
 import errno
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,3 +69,32 @@ def require_space(doing: str, folder: Path, needed: int) -> None:
             "free some space or choose a root on another disk"
         )
         raise DataError(message)
+
+
+def memory_folder() -> Path:
+    """A folder in memory that the processes of a machine share, each user's own."""
+    memory = Path("/dev/shm")
+    base = memory if memory.is_dir() else Path(tempfile.gettempdir())
+    return base / f"robust_tuning-{os.getuid()}"
+
+
+def cache_folder(folder: str | None) -> Path:
+    """Where things are kept for later runs.
+
+    Args:
+        folder: As the user says; None takes `~/.cache/robust_tuning`.
+    """
+    if folder is not None:
+        return Path(folder).expanduser().resolve()
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(home).expanduser() / "robust_tuning"
+
+
+def remove_at_exit(path: Path) -> None:
+    """Delete a file at the end of this process, but not of one that it has forked."""
+    atexit.register(_remove, path, os.getpid())
+
+
+def _remove(path: Path, process: int) -> None:
+    if os.getpid() == process:
+        path.unlink(missing_ok=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from robust_tuning.data.storage import require_space, storage_errors
 from robust_tuning.errors import DataError
+from robust_tuning.storage import require_space, storage_errors
 
 
 @pytest.mark.parametrize(
