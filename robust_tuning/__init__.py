@@ -38,6 +38,8 @@ _HOMES = {
     "Cascade": "robust_tuning.attacks",
     "Triage": "robust_tuning.attacks",
     "evaluate": "robust_tuning.attacks",
+    "Corruptions": "robust_tuning.shifts",
+    "OODEvaluation": "robust_tuning.callbacks",
     "AdversarialEvaluation": "robust_tuning.callbacks",
     "FrontierRecorder": "robust_tuning.callbacks",
     "Schedule": "robust_tuning.callbacks",

@@ -3,6 +3,7 @@
 from robust_tuning.callbacks.adversarial import AdversarialEvaluation
 from robust_tuning.callbacks.evaluation import ScheduledEvaluation
 from robust_tuning.callbacks.measurement import Measurement
+from robust_tuning.callbacks.ood import OODEvaluation
 from robust_tuning.callbacks.recorder import FrontierRecorder
 from robust_tuning.callbacks.schedule import Schedule
 
@@ -10,6 +11,7 @@ __all__ = [
     "AdversarialEvaluation",
     "FrontierRecorder",
     "Measurement",
+    "OODEvaluation",
     "Schedule",
     "ScheduledEvaluation",
 ]

@@ -9,7 +9,6 @@ from hashlib import sha256
 from typing import Any
 
 from lightning.pytorch import Trainer
-from torch.utils.data import DataLoader
 
 from robust_tuning.attacks import PGD, Adversary, Outcomes, Speed, evaluate
 from robust_tuning.attacks.speed import Folding
@@ -18,12 +17,13 @@ from robust_tuning.callbacks.measurement import Measurement
 from robust_tuning.callbacks.memory import Memory
 from robust_tuning.callbacks.progress import evaluation_bar
 from robust_tuning.callbacks.schedule import Schedule
+from robust_tuning.data import BenchmarkDataModule
 from robust_tuning.errors import ConfigurationError
-from robust_tuning.frontier import AttackIdentity, Cost, ExampleOutcomes
+from robust_tuning.frontier import AttackIdentity, Cost, ExampleOutcomes, FrontierPoint
 from robust_tuning.plugins import spec_of
 from robust_tuning.strategies.base import Strategy
 from robust_tuning.tuner import RobustTuner
-from robust_tuning.types import Batch, Split
+from robust_tuning.types import Split
 
 log = logging.getLogger(__name__)
 
@@ -81,9 +81,10 @@ class AdversarialEvaluation(ScheduledEvaluation):
         self.attacks = at_radii(self.attack, eps)
 
     def measure(
-        self, trainer: Trainer, tuner: RobustTuner, examples: DataLoader[Batch], split: Split
+        self, trainer: Trainer, tuner: RobustTuner, data: BenchmarkDataModule, split: Split
     ) -> Measurement:
         """Attack the examples."""
+        examples = data.evaluation_loader(data.evaluation_examples(split, self.n))
         n = len(examples.dataset)  # type: ignore[arg-type]  # sized by contract
         title = f"evaluating step {trainer.global_step}"
         with evaluation_bar(trainer, title, n * len(self.attacks)) as bar:
@@ -113,6 +114,10 @@ class AdversarialEvaluation(ScheduledEvaluation):
             outcomes, identify(self.attack, tuner.backbone.perturb, conditions), split
         )
 
+    def is_in(self, point: FrontierPoint) -> bool:
+        """Whether it was attacked."""
+        return point.attack is not None
+
     def state_dict(self) -> dict[str, Any]:
         """Also where searches ended: a resumed run begins where the interrupted one would have."""
         memory = {"memory": self._memory.state_dict()} if self.warm_start else {}
@@ -133,7 +138,7 @@ def to_measurement(outcomes: Outcomes, identity: AttackIdentity, split: Split) -
         ),
         attack=identity,
         cost=Cost(outcomes.seconds, outcomes.forward, outcomes.backward, outcomes.peak_memory),
-        diagnostics=_counts(outcomes),
+        diagnostics=counts(outcomes),
     )
 
 
@@ -150,8 +155,8 @@ def report_signs(outcomes: Outcomes, where: str) -> None:
             "%s, %s: robust %.1f %%, at most %.1f points overstated at 95 %% (%d of %d verdicts "
             "taken by a shortcut were examined, %d of them fell)"
         )
-        counts = audit.sampled, audit.left_alone, audit.broken
-        log.info(message, where, threat, robust, points, *counts)
+        examined = audit.sampled, audit.left_alone, audit.broken
+        log.info(message, where, threat, robust, points, *examined)
 
 
 @dataclass(frozen=True)
@@ -217,16 +222,17 @@ def at_radii(attack: Adversary, radii: Sequence[float | str] | None) -> list[Adv
     return [attack.at(eps) for eps in radii]
 
 
-def _counts(outcomes: Outcomes) -> dict[str, dict[str, int]]:
-    counts = {
+def counts(outcomes: Outcomes) -> dict[str, dict[str, int]]:
+    """By threat, what speaks for or against the numbers of an evaluation."""
+    numbers = {
         threat: {name: int(value) for name, value in asdict(diagnostics).items()}
         for threat, diagnostics in outcomes.diagnostics.items()
     }
     for threat, audit in outcomes.audits.items():
-        counts[threat] |= {
+        numbers[threat] |= {
             "audit_left_alone": audit.left_alone,
             "audit_sampled": audit.sampled,
             "audit_broken": audit.broken,
             "audit_overstated_at_most": audit.overstated_at_most(),
         }
-    return counts
+    return numbers

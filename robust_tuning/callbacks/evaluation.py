@@ -14,6 +14,7 @@ from robust_tuning.callbacks.recorder import FrontierRecorder
 from robust_tuning.callbacks.schedule import Schedule
 from robust_tuning.data import BenchmarkDataModule
 from robust_tuning.errors import ConfigurationError
+from robust_tuning.frontier import FrontierPoint
 from robust_tuning.tuner import RobustTuner
 from robust_tuning.types import Batch, Split
 
@@ -22,7 +23,8 @@ class ScheduledEvaluation(Callback, ABC):
     """Measures something at the steps of a schedule and hands it to the recorder.
 
     During `fit` it evaluates `split` when the schedule says so, never in the sanity pass and never
-    twice at a step; under `validate` and `test` it evaluates that split once.
+    twice at a step; under `validate` and `test` it evaluates that split once. Several evaluations
+    at one step and of one split make one point.
 
     Args:
         schedule: When, during `fit`.
@@ -43,18 +45,27 @@ class ScheduledEvaluation(Callback, ABC):
         self.n = n
         self._last_step = -1
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to measure, ever."""
+        return False
+
     @abstractmethod
     def measure(
-        self, trainer: Trainer, tuner: RobustTuner, examples: DataLoader[Batch], split: Split
+        self, trainer: Trainer, tuner: RobustTuner, data: BenchmarkDataModule, split: Split
     ) -> Measurement:
         """Evaluate the model as it is, leaving no trace.
 
         Args:
             trainer: For the progress bar alone.
             tuner: The model.
-            examples: The evaluation examples, as loaded; see `prepared`.
-            split: Where they come from.
+            data: Where the examples come from.
+            split: Which of them.
         """
+
+    @abstractmethod
+    def is_in(self, point: FrontierPoint) -> bool:
+        """Whether a point holds what this evaluation measures."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check that there is a benchmark to take the examples from."""
@@ -114,21 +125,22 @@ class ScheduledEvaluation(Callback, ABC):
 
     def _evaluate_once(self, trainer: Trainer, pl_module: LightningModule) -> None:
         step = trainer.global_step
-        if step == self._last_step:
+        if step == self._last_step or self.idle:
             return
         for recorder in recorders(trainer):
             recorder.begin(trainer, cast("RobustTuner", pl_module))
         # A checkpoint may be older than the evaluation at its own step, whose point then stands.
-        if not any(r.has(step, self.split) for r in recorders(trainer)):
+        if not any(r.has(step, self.split, self.is_in) for r in recorders(trainer)):
             with leaving_at_once(trainer):
                 self._evaluate(trainer, pl_module, self.split)
         self._last_step = step
 
     def _evaluate(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
+        if self.idle:
+            return
         tuner = cast("RobustTuner", pl_module)
         data = cast("BenchmarkDataModule", trainer_data(trainer))
-        examples = data.evaluation_loader(data.evaluation_examples(split, self.n))
-        measurement = self.measure(trainer, tuner, examples, split)
+        measurement = self.measure(trainer, tuner, data, split)
         for recorder in recorders(trainer):
             recorder.record(trainer, tuner, measurement)
 

@@ -1,9 +1,15 @@
 """What an evaluation hands to the recorder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from robust_tuning.frontier import AttackIdentity, Cost, Estimate, ExampleOutcomes
+from robust_tuning.frontier import (
+    AttackIdentity,
+    Cost,
+    Estimate,
+    ExampleOutcomes,
+    ShiftIdentity,
+)
 from robust_tuning.types import Split
 
 
@@ -17,6 +23,8 @@ class Measurement:
         attack: What measured the robust accuracies.
         cost: What it took.
         diagnostics: By threat, signs of a weak attack as counts.
+        shifts: By name, what measured the accuracies on shifted images.
+        calibration: By shift, and under `clean`, the expected calibration error.
     """
 
     split: Split
@@ -24,6 +32,8 @@ class Measurement:
     attack: AttackIdentity | None
     cost: Cost
     diagnostics: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    shifts: Mapping[str, ShiftIdentity] = field(default_factory=dict)
+    calibration: Mapping[str, Estimate] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> Estimate:
@@ -35,3 +45,20 @@ class Measurement:
         """By threat."""
         n = len(self.outcomes.index)
         return {key: Estimate.of(int(r.sum()), n) for key, r in self.outcomes.robust.items()}
+
+    @property
+    def ood_accuracy(self) -> dict[str, Estimate]:
+        """By shift."""
+        return {
+            key: Estimate.of(int(shift.correct.sum()), len(shift.index))
+            for key, shift in self.outcomes.shifts.items()
+        }
+
+    def joined_to(self, outcomes: ExampleOutcomes) -> ExampleOutcomes:
+        """What happened to the examples of another evaluation of the same state, and of this one.
+
+        The clean images are those that were attacked, where one of the two attacked any.
+        """
+        own = self.outcomes
+        base = own if self.attack is not None else outcomes
+        return replace(base, shifts={**outcomes.shifts, **own.shifts})

@@ -37,6 +37,10 @@ class EvaluationBar:
         """
         self._progress.update(self._task, visible=False)
 
+    def advance(self, done: int) -> None:
+        """Show that so much more is done."""
+        self._progress.advance(self._task, done)
+
     def update(self, state: EvaluationProgress) -> None:
         """Show the state of the evaluation."""
         robust = "  ".join(

@@ -1,6 +1,7 @@
 """Where the points of a run go: its folder, and the loggers."""
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from json import dumps
@@ -13,16 +14,24 @@ from lightning.pytorch.loggers import WandbLogger
 
 from robust_tuning import __version__
 from robust_tuning.callbacks.measurement import Measurement
+from robust_tuning.callbacks.points import (
+    areas,
+    completes,
+    frontier_steps,
+    is_repetition,
+    joined,
+    sentence,
+    shift_means,
+)
 from robust_tuning.callbacks.progress import announce
 from robust_tuning.data import BenchmarkDataModule
 from robust_tuning.errors import ConfigurationError, RunError
 from robust_tuning.frontier import (
-    Estimate,
+    ExampleOutcomes,
     FrontierPoint,
     append_point,
-    dominated_area,
-    pareto_mask,
     read_points,
+    replace_point,
     truncate_points,
 )
 from robust_tuning.frontier.outcomes import outcomes_path
@@ -118,25 +127,39 @@ class FrontierRecorder(Callback):
         epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
         self._restored = checkpoint["global_step"], epochs["processed"]
 
-    def has(self, step: int, split: Split) -> bool:
-        """Whether this run holds a point of that step."""
-        return any(point.step == step and point.split == split for point in self._points)
+    def has(self, step: int, split: Split, kind: Callable[[FrontierPoint], bool]) -> bool:
+        """Whether this run holds a point of that step, of some kind."""
+        return any(p.step == step and p.split == split and kind(p) for p in self._points)
 
     def record(self, trainer: Trainer, tuner: RobustTuner, measurement: Measurement) -> None:
-        """Store one evaluation: outcomes, weights, then its line, which makes it count."""
+        """Store one evaluation: outcomes, weights, then its line, which makes it count.
+
+        What is measured of a state on shifted images joins the point that was made by attacking
+        it, and the other way round.
+        """
         if not trainer.is_global_zero:
             return
         point = self._point(trainer, tuner, measurement)
         announce(sentence(point))
-        if any(_is_repetition(point, known) for known in self._points):
+        if any(is_repetition(point, known) for known in self._points):
             return
-        measurement.outcomes.write(outcomes_path(self.path, point.step, point.split))
-        if trainer.state.fn == "fit" and self._keeps(tuner) != "none":
+        earlier = next((p for p in reversed(self._points) if completes(point, p)), None)
+        path = outcomes_path(self.path, point.step, point.split)
+        if earlier is None:
+            measurement.outcomes.write(path)
+        else:
+            measurement.joined_to(ExampleOutcomes.read(path)).write(path)
+        if earlier is None and trainer.state.fn == "fit" and self._keeps(tuner) != "none":
             save_point(tuner, trajectory_path(self.path, point.step))
-        append_point(self.path, point)
-        self._points.append(point)
+        if earlier is None:
+            append_point(self.path, point)
+            self._points.append(point)
+        else:
+            whole = joined(earlier, point)
+            replace_point(self.path, earlier, whole)
+            self._points[self._points.index(earlier)] = whole
         self._prune(tuner)
-        self._log(trainer, point)
+        self._log(trainer, point, anew=earlier is None or point.attack is not None)
 
     def _point(
         self, trainer: Trainer, tuner: RobustTuner, measurement: Measurement
@@ -164,10 +187,12 @@ class FrontierRecorder(Callback):
             total_parameters=sum(p.numel() for p in parameters),
             accuracy=measurement.accuracy,
             robust_accuracy=measurement.robust_accuracy,
-            ood_accuracy={},
+            ood_accuracy=measurement.ood_accuracy,
             attack=measurement.attack,
             cost=measurement.cost,
             diagnostics=measurement.diagnostics,
+            shifts=measurement.shifts,
+            calibration=measurement.calibration,
         )
 
     def _config_hash(self, tuner: RobustTuner, data: BenchmarkDataModule) -> str:
@@ -189,20 +214,25 @@ class FrontierRecorder(Callback):
         """Delete states of steps that have no point, or none worth keeping."""
         wanted = {point.step for point in self._points}
         if self._keeps(tuner) == "frontier":
-            wanted = _frontier_steps(self._points)
+            wanted = frontier_steps(self._points)
         kept = {trajectory_path(self.path, step) for step in wanted}
         for file in (self.path / "trajectory").glob("step-*.safetensors"):
             if file not in kept:
                 file.unlink()
 
-    def _log(self, trainer: Trainer, point: FrontierPoint) -> None:
-        metrics = {"frontier/step": float(point.step), "frontier/accuracy": point.accuracy.value}
-        for threat, estimate in point.robust_accuracy.items():
-            metrics[f"frontier/robust_accuracy/{threat}"] = estimate.value
-        areas = _areas([known for known in self._points if known.split == point.split])
-        metrics |= {f"frontier/area/{threat}": area for threat, area in areas.items()}
-        if areas:
-            metrics["frontier/area"] = sum(areas.values()) / len(areas)
+    def _log(self, trainer: Trainer, point: FrontierPoint, *, anew: bool) -> None:
+        """Log what was measured just now, with the accuracy if that is new, and the areas."""
+        metrics = {"frontier/step": float(point.step)}
+        if anew:
+            metrics["frontier/accuracy"] = point.accuracy.value
+        for kind in ("robust_accuracy", "ood_accuracy", "calibration"):
+            for key, estimate in getattr(point, kind).items():
+                metrics[f"frontier/{kind}/{key}"] = estimate.value
+        metrics |= {f"frontier/ood_accuracy/{k}-mean": v for k, v in shift_means(point).items()}
+        if point.robust_accuracy:
+            by_threat = areas([known for known in self._points if known.split == point.split])
+            metrics |= {f"frontier/area/{threat}": area for threat, area in by_threat.items()}
+            metrics["frontier/area"] = sum(by_threat.values()) / len(by_threat)
         # What a checkpoint or early stopping may monitor.
         trainer.callback_metrics.update({k: torch.tensor(v) for k, v in metrics.items()})
         for logger in trainer.loggers:
@@ -226,47 +256,3 @@ def _epochs_done(trainer: Trainer) -> int:
     """Epochs whose last batch is behind; `trainer.current_epoch` counts one less at their ends."""
     progress: Any = trainer.fit_loop.epoch_progress.current
     return int(progress.processed)
-
-
-def _areas(points: list[FrontierPoint]) -> dict[str, float]:
-    """Area dominated so far, by threat, as `robust-tuning frontier` defines it."""
-    return {
-        threat: dominated_area(
-            [point.accuracy.value for point in measured],
-            [point.robust_accuracy[threat].value for point in measured],
-        )
-        for threat, measured in _by_threat(points).items()
-    }
-
-
-def _by_threat(points: list[FrontierPoint]) -> dict[str, list[FrontierPoint]]:
-    threats = {threat: None for point in points for threat in point.robust_accuracy}
-    return {t: [point for point in points if t in point.robust_accuracy] for t in threats}
-
-
-def _is_repetition(point: FrontierPoint, known: FrontierPoint) -> bool:
-    """Whether the same model state was evaluated in the same way, with the same result."""
-    keys = ("step", "split", "attack", "accuracy", "robust_accuracy")
-    return all(getattr(point, key) == getattr(known, key) for key in keys)
-
-
-def _frontier_steps(points: list[FrontierPoint]) -> set[int]:
-    steps: set[int] = set()
-    for threat, measured in _by_threat(points).items():
-        mask = pareto_mask(
-            [point.accuracy.value for point in measured],
-            [point.robust_accuracy[threat].value for point in measured],
-        )
-        steps |= {point.step for point, member in zip(measured, mask, strict=True) if member}
-    return steps
-
-
-def sentence(point: FrontierPoint) -> str:
-    """A point in a line."""
-    robust = "".join(f"   {key} {_number(value)}" for key, value in point.robust_accuracy.items())
-    where = f"step {point.step:>6} ({point.split})"
-    return f"{where}  accuracy {_number(point.accuracy)}{robust}   {point.cost.seconds:.1f} s"
-
-
-def _number(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} \\[{estimate.low:.3f}, {estimate.high:.3f}]"

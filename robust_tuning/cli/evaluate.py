@@ -1,21 +1,30 @@
-"""`robust-tuning evaluate`: attack the stored points of runs again, without training."""
+"""`robust-tuning evaluate`: evaluate the stored points of runs again, without training."""
 
 import argparse
 import logging
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 import yaml  # type: ignore[import-untyped]  # has no annotations
 from rich import get_console
 
+import robust_tuning.attacks
+import robust_tuning.shifts
 from robust_tuning.attacks import Adversary, Speed, Triage
+from robust_tuning.callbacks.adversarial import at_radii
 from robust_tuning.callbacks.progress import announce
+from robust_tuning.callbacks.shift_plan import ShiftPlan
 from robust_tuning.cli.reevaluation import Plan, Reevaluation
+from robust_tuning.cli.shift_reevaluation import ShiftReevaluation, ShiftWork
 from robust_tuning.cli.shipped import find_config
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.frontier import Run, find_runs, summarise_run
 from robust_tuning.plugins import from_spec
+from robust_tuning.shifts import Shift
+
+_LIKE = {"adversarial": "attacks/apgd.yaml", "ood": "shifts/corruptions.yaml"}
 
 
 def main(argv: list[str]) -> int:
@@ -38,25 +47,18 @@ def main(argv: list[str]) -> int:
         return int(stop.code or 0)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("robust_tuning").setLevel(logging.INFO)
-    plan = _plan(words)
+    work = _shift_work(words) if words.shifts else _plan(words)
     for run in find_runs(Path(path).expanduser() for path in words.runs):
         if run.folder.parent.name != "evaluations":
-            _evaluate(run, plan, dry=words.dry_run)
+            _evaluate(run, work, dry=words.dry_run)
     return 0
 
 
-def _evaluate(run: Run, plan: Plan, *, dry: bool) -> None:
+def _evaluate(run: Run, plan: Plan | ShiftWork, *, dry: bool) -> None:
     """Say what there is to do, and do it unless it is only to be said."""
-    work = Reevaluation(run, plan)
-    passes, seconds = work.expected()
+    work = Reevaluation(run, plan) if isinstance(plan, Plan) else ShiftReevaluation(run, plan)
     count = len(work.due)
-    threats = ", ".join(adversary.threat.key for adversary in work.adversaries)
-    announce(
-        f"{run.folder.name}: {count} points to evaluate under {threats}; about "
-        f"{passes.forward:,.0f} forward and {passes.backward:,.0f} backward passes, "
-        f"{_duration(seconds)} on {plan.device}; an upper bound for threats that the run does not "
-        "know"
-    )
+    announce(f"{run.folder.name}: {count} points to evaluate {work.expected_in_words()}")
     if dry:
         return
     for number, point in enumerate(work.due, start=1):
@@ -64,47 +66,87 @@ def _evaluate(run: Run, plan: Plan, *, dry: bool) -> None:
     get_console().print(summarise_run(work.folder))
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+def _section(file: str | None, name: str) -> dict[str, Any]:
+    """One part of a configuration file; nothing where there is no file."""
+    if file is None:
+        return {}
+    content = yaml.safe_load(find_config(file).read_text(encoding="utf-8"))
+    section = content.get(name) if isinstance(content, dict) else None
+    if not isinstance(section, dict):
+        message = f"{file} has no section {name!r}: expected one such as in configs/{_LIKE[name]}"
+        raise ConfigurationError(message)
+    return section
 
 
 def _plan(words: argparse.Namespace) -> Plan:
-    settings: dict[str, Any] = {}
-    if words.attack is not None:
-        content = yaml.safe_load(find_config(words.attack).read_text(encoding="utf-8"))
-        settings = dict(content.get("adversarial", {})) if isinstance(content, dict) else {}
+    settings = _section(words.attack, "adversarial")
     spec = settings.get("attack")
     attack = Triage() if spec is None else _adversary(spec, words.attack)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     return Plan(
         attack=attack,
         eps=words.eps or settings.get("eps"),
         inherit=words.inherit or bool(settings.get("inherit", False)),
         audit=words.audit,
-        split=words.split,
+        split=words.split or "validation",
         n=words.n if words.n is not None else settings.get("n"),
         batch_size=words.batch_size,
-        device=torch.device(words.device or device),
+        device=_device(words),
         speed=Speed(precision=words.precision, compile=words.compile),
         keep=words.save_images,
         pretrained=words.pretrained,
     )
 
 
-def _adversary(spec: object, file: str) -> Adversary:
-    import robust_tuning.attacks
+def _shift_work(words: argparse.Namespace) -> ShiftWork:
+    settings = _section(words.shifts, "ood")
+    attacking = _section(words.attack, "adversarial")
+    specs = settings.get("shifts") or []
+    shifts = [_plugin(spec, robust_tuning.shifts, Shift, words.shifts) for spec in specs]
+    if not shifts:
+        message = f"--shifts {words.shifts} names no shifts (ood.shifts)"
+        raise ConfigurationError(message)
+    spec, file = attacking.get("attack"), words.attack
+    if spec is None:
+        spec, file = settings.get("attack"), words.shifts
+    eps = words.eps or attacking.get("eps") or settings.get("eps")
+    attack = None if spec is None else _adversary(spec, file)
+    return ShiftWork(
+        plan=ShiftPlan(
+            shifts=shifts,
+            adversaries=[] if attack is None else at_radii(attack, eps),
+            batch_size=words.batch_size,
+            speed=Speed(precision=words.precision, compile=words.compile),
+            cache=words.cache or settings.get("cache", "none"),
+            cache_dir=settings.get("cache_dir"),
+        ),
+        split=words.split or settings.get("split") or "validation",
+        n=words.n if words.n is not None else settings.get("n"),
+        device=_device(words),
+        pretrained=words.pretrained,
+    )
 
+
+def _device(words: argparse.Namespace) -> torch.device:
+    return torch.device(words.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def _adversary(spec: object, file: str) -> Adversary:
+    adversary: Adversary = _plugin(spec, robust_tuning.attacks, Adversary, file)
+    return adversary
+
+
+def _plugin(spec: object, home: ModuleType, base: type, file: str) -> Any:  # noqa: ANN401  of `base`
+    """Build what a configuration file names, by a short name or an import path."""
     whole = {"class_path": spec} if isinstance(spec, str) else dict(spec)  # type: ignore[call-overload]  # a mapping
     path = str(whole["class_path"])
     if "." not in path:
-        path = f"{robust_tuning.attacks.__name__}.{path}"
-    attack = from_spec({"class_path": path, "init_args": whole.get("init_args") or {}})
-    if not isinstance(attack, Adversary):
-        message = f"--attack {file} names {path}, which is no attack"
+        path = f"{home.__name__}.{path}"
+    plugin = from_spec({"class_path": path, "init_args": whole.get("init_args") or {}})
+    if not isinstance(plugin, base):
+        what = "attack" if base is Adversary else "shift"
+        message = f"{file} names {path}, which is no {what}"
         raise ConfigurationError(message)
-    return attack
+    return plugin
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,8 +155,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--attack", metavar="FILE", help="such as configs/attacks/curve.yaml (default: Triage)"
     )
+    parser.add_argument(
+        "--shifts",
+        metavar="FILE",
+        help="measure on shifted images instead, such as configs/shifts/corruptions.yaml; with "
+        "--attack these are attacked",
+    )
+    parser.add_argument(
+        "--cache", choices=("none", "ram", "disk"), help="of shifted images (default: none)"
+    )
     parser.add_argument("--eps", nargs="+", metavar="EPS", help="radii, such as 1/255 4/255")
-    parser.add_argument("--split", choices=("validation", "test", "train"), default="validation")
+    parser.add_argument(
+        "--split", choices=("validation", "test", "train"), help="default: validation"
+    )
     parser.add_argument("--n", type=int, help="how many examples (default: the run's)")
     parser.add_argument(
         "--inherit", action="store_true", help="search from the largest radius down"

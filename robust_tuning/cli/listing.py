@@ -14,6 +14,7 @@ _KINDS = {
     "objectives": "model.objective",
     "benchmarks": "data",
     "attacks": "adversarial.attack",
+    "shifts": "ood.shifts",
 }
 
 

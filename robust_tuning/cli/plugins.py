@@ -9,6 +9,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from robust_tuning.attacks import Adversary
 from robust_tuning.data import BenchmarkDataModule
 from robust_tuning.objectives import Objective
+from robust_tuning.shifts import Shift
 from robust_tuning.strategies import Strategy
 
 _HOMES = ("torch.", "robust_tuning.")
@@ -19,6 +20,8 @@ BASES: dict[str, type] = {
     "model.optimizer": Optimizer,
     "model.lr_scheduler": LRScheduler,
     "adversarial.attack": Adversary,
+    "ood.shifts": Shift,
+    "ood.attack": Adversary,
     "data": BenchmarkDataModule,
 }
 

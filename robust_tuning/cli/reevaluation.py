@@ -26,8 +26,9 @@ from robust_tuning.callbacks.adversarial import (
 )
 from robust_tuning.callbacks.evaluation import prepared
 from robust_tuning.callbacks.measurement import Measurement
+from robust_tuning.callbacks.points import sentence
 from robust_tuning.callbacks.progress import announce, standalone_bar
-from robust_tuning.callbacks.recorder import sentence, stored_points
+from robust_tuning.callbacks.recorder import stored_points
 from robust_tuning.cli.stored_run import build_data, points_with_weights, read_config
 from robust_tuning.frontier import AttackIdentity, FrontierPoint, Run, append_point
 from robust_tuning.frontier.outcomes import outcomes_path
@@ -133,6 +134,16 @@ class Reevaluation:
             total = total.plus(passes)
         return total, (total.forward - total.backward) * forth + total.backward * back
 
+    def expected_in_words(self) -> str:
+        """What `expected` says."""
+        passes, seconds = self.expected()
+        threats = ", ".join(adversary.threat.key for adversary in self.adversaries)
+        return (
+            f"under {threats}; about {passes.forward:,.0f} forward and {passes.backward:,.0f} "
+            f"backward passes, {duration(seconds)} on {self._plan.device}; an upper bound for "
+            "threats that the run does not know"
+        )
+
     def evaluate(self, point: FrontierPoint, title: str) -> None:
         """Evaluate a point and store what is found; an interrupted evaluation goes on."""
         tuner = self._load(point)
@@ -157,7 +168,7 @@ class Reevaluation:
             )
         report_signs(outcomes, title)
         self._save_images(point, outcomes)
-        _write(self.folder, point, to_measurement(outcomes, self._identity, self._plan.split))
+        store(self.folder, point, to_measurement(outcomes, self._identity, self._plan.split))
         journal.remove()
 
     def _load(self, point: FrontierPoint) -> RobustTuner:
@@ -219,11 +230,18 @@ def _radii(settings: Mapping[str, Any]) -> Sequence[float | str] | None:
     return None if eps is None else [eps]
 
 
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
 def _size(loader: DataLoader[Batch]) -> int:
     return len(loader.dataset)  # type: ignore[arg-type]  # sized by contract
 
 
-def _write(folder: Path, point: FrontierPoint, found: Measurement) -> None:
+def store(folder: Path, point: FrontierPoint, found: Measurement) -> None:
     """Store what was found in place of what the point said."""
     found.outcomes.write(outcomes_path(folder, point.step, found.split))
     measured = replace(
@@ -233,10 +251,12 @@ def _write(folder: Path, point: FrontierPoint, found: Measurement) -> None:
         split=found.split,
         accuracy=found.accuracy,
         robust_accuracy=found.robust_accuracy,
-        ood_accuracy={},
+        ood_accuracy=found.ood_accuracy,
         attack=found.attack,
         cost=found.cost,
         diagnostics=found.diagnostics,
+        shifts=found.shifts,
+        calibration=found.calibration,
     )
     append_point(folder, measured)
     announce(sentence(measured))

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_only
 
-from robust_tuning.callbacks import AdversarialEvaluation, FrontierRecorder
+from robust_tuning.callbacks import AdversarialEvaluation, FrontierRecorder, OODEvaluation
 from robust_tuning.callbacks.checkpoint import LastCheckpoint
 from robust_tuning.callbacks.interruption import SaveOnInterrupt
 from robust_tuning.callbacks.progress import TrainingProgressBar, announce
@@ -110,6 +110,7 @@ class TrainingCLI(LightningCLI):
         parser.add_lightning_class_args(SaveOnInterrupt, "interrupt")
         parser.add_lightning_class_args(FrontierRecorder, "recorder")
         parser.add_lightning_class_args(AdversarialEvaluation, "adversarial")
+        parser.add_lightning_class_args(OODEvaluation, "ood")
         parser.add_lightning_class_args(LastCheckpoint, "checkpoint")
         parser.add_lightning_class_args(ModelCheckpoint, "best")
         parser.set_defaults(

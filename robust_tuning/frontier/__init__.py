@@ -16,7 +16,14 @@ from robust_tuning.frontier.point import (
 )
 from robust_tuning.frontier.report import summarise_run
 from robust_tuning.frontier.statistics import wilson
-from robust_tuning.frontier.store import Run, append_point, find_runs, read_points, truncate_points
+from robust_tuning.frontier.store import (
+    Run,
+    append_point,
+    find_runs,
+    read_points,
+    replace_point,
+    truncate_points,
+)
 
 __all__ = [
     "AttackIdentity",
@@ -34,6 +41,7 @@ __all__ = [
     "find_runs",
     "pareto_mask",
     "read_points",
+    "replace_point",
     "save_plot",
     "summarise_run",
     "truncate_points",

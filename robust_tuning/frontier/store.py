@@ -77,6 +77,24 @@ def truncate_points(folder: Path, step: int) -> None:
     replace_file(path, lambda file: file.write(kept))
 
 
+def replace_point(folder: Path, old: FrontierPoint, new: FrontierPoint) -> None:
+    """Put a point in the place of another, such as one that more has been measured of.
+
+    Every other line is kept byte for byte; the file is replaced in one piece.
+
+    Raises:
+        RunError: The file holds no such point, or was written by a newer version.
+    """
+    lines = list(_read_lines(folder))
+    sought = old.to_json()
+    places = [place for place, (_, point) in enumerate(lines) if point.to_json() == sought]
+    if not places:
+        message = f"{folder / FILE_NAME} holds no point like the one to replace (step {old.step})"
+        raise RunError(message)
+    lines[places[-1]] = (new.to_json().encode(), new)
+    replace_file(folder / FILE_NAME, lambda file: file.write(b"".join(x + b"\n" for x, _ in lines)))
+
+
 @dataclass(frozen=True)
 class Run:
     """A run folder, as it was when its points were first asked for."""

@@ -1,5 +1,6 @@
 """Whether a model is right as often as it is sure."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ def calibration_error(
     correct: NDArray[np.bool_],
     *,
     bins: int = BINS,
-    replicates: int = 500,
+    replicates: int = 200,
 ) -> CalibrationError:
     """The expected calibration error (ECE) of the answers given.
 
@@ -79,12 +80,16 @@ def _resampled(
     A bin adds the size of the sum of `correct - confidence` over its examples, divided by n.
     """
     n = len(confidence)
-    places = np.clip(np.searchsorted(np.linspace(0, 1, bins + 1), confidence, "right") - 1, 0, bins)
-    gaps = np.zeros((n, bins + 1))
-    gaps[np.arange(n), places] = correct - confidence.astype(np.float64)
+    places = np.searchsorted(np.linspace(0, 1, bins + 1), confidence, "right") - 1
+    gaps = np.zeros((n, bins + 1), dtype=np.float32)
+    gaps[np.arange(n), places] = correct - confidence
+    samples: NDArray[np.float64] = np.abs(_weights(n, replicates) @ gaps).sum(1) / n
+    return samples
+
+
+@lru_cache(maxsize=1)  # one set after the other asks for the same
+def _weights(n: int, replicates: int) -> NDArray[np.float32]:
+    """How often each example is drawn in each replicate, `(replicates, n)`."""
     random = np.random.default_rng(0)
-    errors = np.empty(replicates)
-    for place in range(replicates):
-        counts = np.bincount(random.integers(n, size=n), minlength=n)
-        errors[place] = np.abs(counts @ gaps).sum() / n
-    return errors
+    drawn = [np.bincount(random.integers(n, size=n), minlength=n) for _ in range(replicates)]
+    return np.array(drawn, dtype=np.float32)

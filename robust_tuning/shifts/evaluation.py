@@ -167,16 +167,41 @@ def in_bytes(images: Tensor) -> Tensor:
     return (images * 255).round_().to(torch.uint8)
 
 
+class Restricted(nn.Module):
+    """A model of which only some classes are answers.
+
+    Args:
+        model: Images to logits `(B, K)`.
+        possible: Labels of those classes, ascending; None for all.
+    """
+
+    def __init__(self, model: nn.Module, possible: Sequence[int] | None) -> None:
+        super().__init__()
+        self.model = model
+        self.possible = possible
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of the possible classes `(B, len(possible))`."""
+        logits: Tensor = self.model(images)
+        return logits if self.possible is None else logits[:, self.possible]
+
+    def renumbered(self, labels: Tensor) -> Tensor:
+        """The places of labels among the possible ones."""
+        if self.possible is None:
+            return labels
+        return torch.searchsorted(torch.tensor(self.possible, device=labels.device), labels)
+
+    def original(self, places: Tensor) -> Tensor:
+        """The labels that `renumbered` has made places of."""
+        return places if self.possible is None else torch.tensor(self.possible)[places]
+
+
 def _answer(model: nn.Module, images: Tensor, one: ShiftedSet, batch: Batch) -> Answers:
-    logits: Tensor = model(images).float()
-    possible = one.labels.answers
-    if possible is not None:
-        masked = torch.full_like(logits, -torch.inf)
-        masked[:, possible] = logits[:, possible]
-        logits = masked
-    labels = batch.labels.to(logits.device)
+    restricted = Restricted(model, one.labels.answers)
+    logits = restricted(images).float()
+    labels = restricted.renumbered(batch.labels.to(logits.device))
     # What is no number is no answer, and nothing that one could be sure of.
-    confidence = logits.softmax(1).amax(1).nan_to_num(nan=0.0)
+    confidence = logits.softmax(1).amax(1).nan_to_num(nan=0.0).clamp(0.0, 1.0)
     return Answers(
         batch.indices.cpu().numpy(),
         batch.labels.cpu().numpy(),
