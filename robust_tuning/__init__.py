@@ -22,6 +22,7 @@ _HOMES = {
     "CIFAR100": "robust_tuning.data",
     "CUB200": "robust_tuning.data",
     "Caltech256": "robust_tuning.data",
+    "DomainFolders": "robust_tuning.data",
     "DomainNet": "robust_tuning.data",
     "StanfordDogs": "robust_tuning.data",
     "Digits": "robust_tuning.data",

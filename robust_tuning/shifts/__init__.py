@@ -1,6 +1,7 @@
 """Out-of-distribution views of a benchmark."""
 
 from robust_tuning.shifts.base import Shift, ShiftedSet, Transform
+from robust_tuning.shifts.domains import Domains
 from robust_tuning.shifts.label_map import LabelMap
 
-__all__ = ["LabelMap", "Shift", "ShiftedSet", "Transform"]
+__all__ = ["Domains", "LabelMap", "Shift", "ShiftedSet", "Transform"]

@@ -40,7 +40,7 @@ def test_a_benchmark_is_found(name: str, kind: type) -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("CUB", "did you mean CUB200? known: CIFAR10, CIFAR100, CUB200, Caltech256, DomainNet, Im"),
+        ("CUB", "did you mean CUB200? known: CIFAR10, CIFAR100, CUB200, Caltech256, DomainF"),
         ("stanford_dogs", "did you mean StanfordDogs?"),
         ("Digits", "known: CIFAR10"),
         ("robust_tuning.data.Digits", "there is no benchmark of files"),
