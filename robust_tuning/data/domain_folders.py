@@ -148,8 +148,8 @@ class DomainFolders(DomainBenchmark):
         for name in (*self.domains, *self.ood_domains):
             if name not in known:
                 message = (
-                    f"data.domains: there is no folder {name!r} in {root}, expected of "
-                    f"{some_of(known, 20) or 'none: it holds no folder'}"
+                    f"there is no folder {name!r} in {root}; expected in data.domains and "
+                    f"data.ood_domains some of {', '.join(known) or 'its folders: it has none'}"
                 )
                 raise ConfigurationError(message)
         return root
