@@ -165,6 +165,19 @@ def lay_out_image_folder(material: Material, root: Path) -> Counts:
     return Counts(len(material.of("train")), len(material.of("test")))
 
 
+def lay_out_domain_folders(
+    domains: Mapping[str, Material], root: Path, *, cut: bool = True
+) -> dict[str, Counts]:
+    """`DOMAIN/train/CLASS/*` and `DOMAIN/test/CLASS/*`; where not `cut`, `DOMAIN/CLASS/*`."""
+    laid_out = {}
+    for domain, material in domains.items():
+        for place, picture in enumerate(material.pictures):
+            folder = f"{picture.split}/{picture.label}" if cut else picture.label
+            _write(root / domain / folder / f"{place:05d}{picture.suffix}", picture.content)
+        laid_out[domain] = Counts(len(material.of("train")), len(material.of("test")))
+    return laid_out
+
+
 def pack(archive: Path, *members: Path) -> None:
     """Move files and folders beside `archive` into it: `.zip`, `.tar`, `.tar.gz` or `.tgz`."""
     if archive.suffix == ".zip":

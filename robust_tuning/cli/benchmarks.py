@@ -4,12 +4,13 @@ import difflib
 import inspect
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from robust_tuning.cli.plugins import concrete_subclasses
 from robust_tuning.cli.shipped import shipped_configs
 from robust_tuning.data.cifar import Cifar
-from robust_tuning.data.domainnet import Domain, DomainNet
+from robust_tuning.data.domain_benchmark import DomainBenchmark
+from robust_tuning.data.domainnet import DomainNet
 from robust_tuning.data.file_benchmark import FileBenchmark
 from robust_tuning.errors import ConfigurationError
 
@@ -44,7 +45,7 @@ def find_benchmark(name: str) -> type[Benchmark]:
 
 
 def build_benchmark(kind: type[Benchmark], root: Path, settings: dict[str, Any]) -> Benchmark:
-    """A benchmark with the settings that were given; DomainNet with all six domains by default.
+    """A benchmark with the settings that were given; by default with all domains that it has.
 
     Args:
         kind: Its class.
@@ -53,14 +54,15 @@ def build_benchmark(kind: type[Benchmark], root: Path, settings: dict[str, Any])
 
     Raises:
         ConfigurationError: If the benchmark takes no such setting, or not this value.
+        DataError: If the root would tell which domains there are, and is not there.
     """
     given = {name: value for name, value in settings.items() if value is not None}
     for name in given:
         if not takes(kind, name):
             message = f"--{name} means nothing to {kind.__name__}"
             raise ConfigurationError(message)
-    if issubclass(kind, DomainNet):
-        given = {"domains": list(get_args(Domain)), **given}
+    if issubclass(kind, DomainBenchmark) and "domains" not in given:
+        given["domains"] = kind.all_domains(root.expanduser().resolve())
     try:
         return kind(str(root), **given)
     except TypeError as error:

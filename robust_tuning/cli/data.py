@@ -132,7 +132,10 @@ def _parser() -> argparse.ArgumentParser:
         )
         action.add_argument("--root", type=Path, metavar="DIR", required=True, help="its folder")
         action.add_argument(
-            "--domains", nargs="+", metavar="DOMAIN", help="of DomainNet (default: all six)"
+            "--domains",
+            nargs="+",
+            metavar="DOMAIN",
+            help="of DomainNet or DomainFolders (default: all)",
         )
     prepare.add_argument(
         "--no-download", action="store_true", help="take only what lies in the folder"

@@ -6,6 +6,7 @@ from robust_tuning.data.cifar10 import CIFAR10
 from robust_tuning.data.cifar100 import CIFAR100
 from robust_tuning.data.cub200 import CUB200
 from robust_tuning.data.digits import Digits
+from robust_tuning.data.domain_folders import DomainFolders
 from robust_tuning.data.domainnet import DomainNet
 from robust_tuning.data.image_arrays import ImageArrays
 from robust_tuning.data.image_folder import ImageFolder
@@ -18,6 +19,7 @@ __all__ = [
     "BenchmarkDataModule",
     "Caltech256",
     "Digits",
+    "DomainFolders",
     "DomainNet",
     "ImageArrays",
     "ImageFolder",

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, get_args
 
 import numpy as np
@@ -84,8 +85,10 @@ class BenchmarkDataModule(LightningDataModule, ABC):
     def class_names(self) -> tuple[str, ...]:
         """Names in label order, known before any image is read."""
 
-    # Of benchmarks with several domains: those that are not trained on.
-    ood_domains: Sequence[str] = ()
+    @cached_property
+    def ood_domains(self) -> Sequence[str]:
+        """Of a benchmark with several domains: those that are not trained on."""
+        return ()
 
     def domain_examples(self, domain: str, split: Split, n: int | None = None) -> Dataset[Batch]:
         """The examples that every evaluation of one domain uses, labelled as the benchmark is.
@@ -99,8 +102,20 @@ class BenchmarkDataModule(LightningDataModule, ABC):
             ConfigurationError: If the benchmark has no such domain.
         """
         del split, n
-        message = f"{self.benchmark} is a benchmark of one domain: it has no {domain!r}"
-        raise ConfigurationError(message)
+        raise self._of_one_domain(domain)
+
+    def domain_labels(self, domain: str, split: Split) -> NDArray[np.int64]:
+        """The labels of all examples of a domain's split, known before any image is read.
+
+        Args:
+            domain: As in `domain_examples`.
+            split: Of that domain.
+
+        Raises:
+            ConfigurationError: If the benchmark has no such domain.
+        """
+        del split
+        raise self._of_one_domain(domain)
 
     @property
     def num_classes(self) -> int:
@@ -255,6 +270,10 @@ class BenchmarkDataModule(LightningDataModule, ABC):
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
         )
+
+    def _of_one_domain(self, domain: str) -> ConfigurationError:
+        message = f"{self.benchmark} is a benchmark of one domain: it has no {domain!r}"
+        return ConfigurationError(message)
 
     def _limited(self, limit: int) -> NDArray[np.int64]:
         order = stratified_order(self.labels("train"), self.identities("train"), 0, "limit")

@@ -5,19 +5,17 @@ from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
-from torch.utils.data import Dataset
 
 from robust_tuning.data.augmentation import Augmentation
 from robust_tuning.data.cache import Cache
 from robust_tuning.data.class_lists import read_classes
-from robust_tuning.data.file_benchmark import FileBenchmark
+from robust_tuning.data.domain_benchmark import DomainBenchmark, require_apart
 from robust_tuning.data.hub import HubSource
 from robust_tuning.data.listing import Listing, held_out_of
 from robust_tuning.data.remote import RemoteFile
 from robust_tuning.data.tables import labels_within, read_pairs
-from robust_tuning.data.views import CentreCrop
 from robust_tuning.errors import ConfigurationError
-from robust_tuning.types import Batch, Split
+from robust_tuning.types import Split
 
 Domain = Literal["clipart", "infograph", "painting", "quickdraw", "real", "sketch"]
 
@@ -84,7 +82,7 @@ _DOMAINS: dict[str, _Published] = {
 }
 
 
-class DomainNet(FileBenchmark):
+class DomainNet(DomainBenchmark):
     """DomainNet, cleaned: 586,575 images of 345 classes in six domains, split officially.
 
     Trained on one domain or several, with the others to measure how accuracy carries over. `root`
@@ -169,13 +167,7 @@ class DomainNet(FileBenchmark):
                 message = f"data.domains: there is no {name!r}, expected of {', '.join(_DOMAINS)}"
                 raise ConfigurationError(message)
         _refuse_unknown_lists(expected or {})
-        both = set(self.domains) & set(self.ood_domains)
-        if both or not domains or len(set(domains)) < len(domains):
-            message = (
-                f"data.domains is {domains} and data.ood_domains {self.ood_domains}; expected at "
-                "least one domain to train on, each once, and none of them out of distribution"
-            )
-            raise ConfigurationError(message)
+        require_apart(self.domains, self.ood_domains)
 
     @property
     def benchmark(self) -> str:
@@ -204,6 +196,11 @@ class DomainNet(FileBenchmark):
         held_out = held_out_of(train, self.validation_fraction)
         return {"train": train - held_out, "validation": held_out, "test": test}
 
+    @classmethod
+    def all_domains(cls, root: Path) -> list[str]:  # noqa: ARG003  they are known
+        """The six."""
+        return list(_DOMAINS)
+
     def remote_files(self) -> tuple[RemoteFile, ...]:
         """Images and lists of the domains trained on."""
         return tuple(file for domain in self.domains for file in self._files_of(domain))
@@ -215,23 +212,16 @@ class DomainNet(FileBenchmark):
     def listings(self) -> dict[str, Listing]:
         """The lists of the domains trained on, one by one and together."""
         lists = {f"{d}_{half}": self._read(d, half) for d in self.domains for half in _HALVES}
-        together = {half: _join([lists[f"{d}_{half}"] for d in self.domains]) for half in _HALVES}
-        return {**lists, **together}
+        for half in _HALVES:
+            lists[half] = Listing.join([lists[f"{domain}_{half}"] for domain in self.domains])
+        return lists
 
-    def domain_listing(self, domain: str, split: Split = "test") -> Listing:
-        """The images of a domain in one split, every one of them there.
+    def listing_of(self, domain: str, split: Split) -> Listing:
+        """The images of a domain in one split.
 
         The test split is the domain's test list. Of its training list, as much is held out for
         validation as of the domains trained on; nothing of a domain not trained on is.
-
-        Raises:
-            ConfigurationError: If the benchmark was set up without the domain.
-            DataError: If something of it is missing.
         """
-        if domain not in (*self.domains, *self.ood_domains):
-            known = ", ".join((*self.domains, *self.ood_domains))
-            message = f"domain {domain!r} is not among those of this benchmark: {known}"
-            raise ConfigurationError(message)
         if domain not in self.domains:
             alone = self.alone(domain)
             if split == "test":  # without asking for the training images
@@ -241,12 +231,6 @@ class DomainNet(FileBenchmark):
         own = self.complete_listings[f"{domain}_{half}"].indices
         together = self.split_listings[split]
         return together.take(np.flatnonzero(np.isin(together.indices, own)))
-
-    def domain_examples(self, domain: str, split: Split, n: int | None = None) -> Dataset[Batch]:
-        """See `BenchmarkDataModule.domain_examples`."""
-        listing = self.domain_listing(domain, split)
-        examples = self.examples(listing, CentreCrop(self.shown_input))
-        return self.choose(examples, listing.files, n, f"{split} split of {domain}")
 
     @cached_property
     def complete_listings(self) -> dict[str, Listing]:
@@ -259,7 +243,7 @@ class DomainNet(FileBenchmark):
             for domain in self.domains:
                 rows = np.flatnonzero(numbers == list(_DOMAINS).index(domain))
                 lists[f"{domain}_{half}"] = listing.take(rows)
-            lists[half] = _join([lists[f"{domain}_{half}"] for domain in self.domains])
+            lists[half] = Listing.join([lists[f"{domain}_{half}"] for domain in self.domains])
         return lists
 
     def alone(self, domain: str) -> "DomainNet":
@@ -333,11 +317,3 @@ def _list_path(root: Path, domain: str, half: str) -> Path:
     name = f"{domain}_{half}.txt"
     beside = root / "txt" / name
     return beside if beside.is_file() else root / name
-
-
-def _join(listings: list[Listing]) -> Listing:
-    return Listing(
-        tuple(file for listing in listings for file in listing.files),
-        np.concatenate([listing.labels for listing in listings]),
-        np.concatenate([listing.indices for listing in listings]),
-    )

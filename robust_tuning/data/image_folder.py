@@ -1,5 +1,6 @@
 """One's own images in folders."""
 
+import os
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -21,7 +22,7 @@ class ImageFolder(FileBenchmark):
 
     `ROOT/validation/CLASS/` is used where it exists; otherwise a stratified part of the training
     images is held out, chosen by file name. An example's index is its place among the sorted paths
-    of all images.
+    of all images. Hidden files and folders do not count.
 
     Args:
         root: The folder.
@@ -85,7 +86,7 @@ class ImageFolder(FileBenchmark):
     def official_classes(self) -> tuple[str, ...]:
         """Names of the folders below `train`, sorted."""
         train = self.home / "train"
-        names = tuple(sorted(folder.name for folder in train.iterdir() if folder.is_dir()))
+        names = tuple(subfolders(train))
         if len(names) < 2:
             message = f"{train} holds {len(names)} class folders, expected at least two"
             raise DataError(message)
@@ -139,13 +140,24 @@ class ImageFolder(FileBenchmark):
 
     def _list(self, split: str) -> list[str]:
         directory = self.home / split
-        found = [
-            f"{split}/{file}" for file in files_below(directory, IMAGE_SUFFIXES) if "/" in file
-        ]
-        present = {f.name for f in directory.iterdir() if f.is_dir()} if directory.is_dir() else ()
-        surplus = sorted(set(present) - set(self.official_classes))
+        found = [f"{split}/{file}" for file in images_below(directory) if "/" in file]
+        surplus = sorted(set(subfolders(directory)) - set(self.official_classes))
         if surplus or not found:
             problem = f"classes unknown to train: {', '.join(surplus)}" if surplus else "no images"
             message = f"{directory} holds {problem}; expected {split}/CLASS/*.jpg"
             raise DataError(message)
         return found
+
+
+def images_below(folder: Path) -> list[str]:
+    """Images in a folder, by their paths below it, sorted; hidden ones do not count."""
+    found = files_below(folder, IMAGE_SUFFIXES)
+    return [file for file in found if not file.startswith(".") and "/." not in file]
+
+
+def subfolders(folder: Path) -> list[str]:
+    """Names of the folders in one that may be missing, sorted; hidden ones do not count."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,15 @@ class Listing:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    @classmethod
+    def join(cls, listings: Sequence["Listing"]) -> "Listing":
+        """The files of one or several listings behind one another."""
+        return cls(
+            tuple(file for listing in listings for file in listing.files),
+            np.concatenate([listing.labels for listing in listings]),
+            np.concatenate([listing.indices for listing in listings]),
+        )
 
     def take(self, positions: NDArray[np.int64] | NDArray[np.bool_]) -> "Listing":
         """The files at `positions`, in that order."""

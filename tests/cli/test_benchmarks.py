@@ -5,11 +5,19 @@ from typing import Any, get_args
 import pytest
 
 from robust_tuning.cli.benchmarks import build_benchmark, find_benchmark, takes, training_words
-from robust_tuning.data import CIFAR10, CUB200, Caltech256, DomainNet, ImageFolder, StanfordDogs
+from robust_tuning.data import (
+    CIFAR10,
+    CUB200,
+    Caltech256,
+    DomainFolders,
+    DomainNet,
+    ImageFolder,
+    StanfordDogs,
+)
 from robust_tuning.data.cifar import Cifar
 from robust_tuning.data.domainnet import Domain
 from robust_tuning.data.file_benchmark import FileBenchmark
-from robust_tuning.errors import ConfigurationError
+from robust_tuning.errors import ConfigurationError, DataError
 from tests.cli.parsing import parse
 from tests.data.own_benchmarks import FewBirds
 
@@ -40,7 +48,7 @@ def test_a_benchmark_is_found(name: str, kind: type) -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("CUB", "did you mean CUB200? known: CIFAR10, CIFAR100, CUB200, Caltech256, DomainNet, Im"),
+        ("CUB", "did you mean CUB200? known: CIFAR10, CIFAR100, CUB200, Caltech256, DomainF"),
         ("stanford_dogs", "did you mean StanfordDogs?"),
         ("Digits", "known: CIFAR10"),
         ("robust_tuning.data.Digits", "there is no benchmark of files"),
@@ -93,6 +101,22 @@ def test_all_domains_unless_some_are_chosen() -> None:
     assert one.domains == ["sketch"]
     with pytest.raises(ConfigurationError, match="there is no 'photo'"):
         build_benchmark(DomainNet, Path("x"), {"domains": ["photo"]})
+
+
+def test_domains_in_folders_are_those_that_are_there(tmp_path: Path) -> None:
+    for name in ("sketch", "photo", ".git"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "README.txt").touch()
+    every, one = (
+        build_benchmark(DomainFolders, tmp_path, {"domains": domains})
+        for domains in (None, ["sketch"])
+    )
+    assert isinstance(every, DomainFolders)
+    assert isinstance(one, DomainFolders)
+    assert (every.domains, every.ood_domains) == (["photo", "sketch"], [])
+    assert (one.domains, one.ood_domains) == (["sketch"], ["photo"])
+    with pytest.raises(DataError, match=r"x', which is no folder; expected"):
+        build_benchmark(DomainFolders, tmp_path / "x", {})
 
 
 @pytest.mark.parametrize("kind", [CIFAR10, CUB200, Caltech256, StanfordDogs, ImageFolder])

@@ -24,6 +24,7 @@ from robust_tuning.data import (
     BenchmarkDataModule,
     Caltech256,
     Digits,
+    DomainFolders,
     DomainNet,
     ImageArrays,
     ImageFolder,
@@ -32,6 +33,8 @@ from robust_tuning.data import (
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.types import Batch, ImageInput, Split
 from tests.data.small_benchmarks import lay_out
+from tests.layouts import lay_out_domain_folders
+from tests.material import Material
 
 IN_OFFICIAL_LAYOUT = (CIFAR10, CIFAR100, CUB200, Caltech256, DomainNet, StanfordDogs)
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -73,9 +76,19 @@ def images(folder: Path) -> dict[str, Any]:
     return {"root": str(folder), "image_size": 8}
 
 
+def domains(folder: Path) -> dict[str, Any]:
+    made = {
+        name: Material.synthetic(CLASSES, train=20, test=4, seed=seed, side=8)
+        for seed, name in enumerate(("photo", "sketch", "comic"))
+    }
+    lay_out_domain_folders(made, folder)
+    return {"root": str(folder), "domains": ["photo", "sketch"], "image_size": 8}
+
+
 # How to feed each module: a new one is added here, or the suite fails.
 MATERIAL: dict[type[BenchmarkDataModule], Callable[[Path], dict[str, Any]]] = {
     Digits: lambda _: {},
+    DomainFolders: domains,
     ImageArrays: arrays,
     ImageFolder: images,
     **{kind: partial(lay_out, kind) for kind in IN_OFFICIAL_LAYOUT},

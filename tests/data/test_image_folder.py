@@ -71,6 +71,15 @@ def test_images_in_deeper_folders_count_and_other_files_do_not(root: Path) -> No
     assert len(data.identities("test")) == 10
 
 
+def test_hidden_files_and_folders_do_not_count(root: Path) -> None:
+    before = {split: module(root).identities(split) for split in ("train", "test")}
+    for hidden in ("train/.thumbs/1.png", "test/cat/.cache/2.png", "test/ant/._3.png"):
+        (root / hidden).parent.mkdir(exist_ok=True)
+        (root / hidden).write_text("no image")
+    assert module(root).class_names == ("ant", "bee", "cat")
+    assert {split: module(root).identities(split) for split in before} == before  # type: ignore[arg-type]  # splits
+
+
 def test_the_held_out_images_do_not_depend_on_where_the_folder_is(root: Path) -> None:
     before = module(root).identities("validation")
     moved = root.rename(root.with_name("elsewhere"))

@@ -37,6 +37,14 @@ def test_a_mask_takes_what_is_true() -> None:
     assert len(whole.take(np.array([], dtype=np.int64))) == 0
 
 
+def test_joined_listings_keep_their_order() -> None:
+    first, second = listing(4).take(np.array([3, 0])), listing(4).take(np.array([1]))
+    joined = Listing.join([first, second])
+    assert joined.files == ("1/003.jpg", "0/000.jpg", "1/001.jpg")
+    assert joined.labels.tolist() == [1, 0, 1]
+    assert joined.indices.tolist() == [103, 100, 101]
+
+
 def test_skipped_files_are_left_out_and_unknown_ones_do_no_harm() -> None:
     left = listing(4).without({"1/001.jpg", "nowhere.jpg"})
     assert left.indices.tolist() == [100, 102, 103]
