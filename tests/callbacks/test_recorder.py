@@ -165,9 +165,9 @@ def test_begin_forgets_what_a_resumed_run_has_not_done_yet(tmp_path: Path) -> No
     recorder.begin(trainer, tuner)
     assert (tmp_path / "frontier.jsonl").read_bytes() == b"".join(lines[:4])
     assert kept(tmp_path) == [0, 1, 2, 3]
-    assert recorder.has(3, "validation")
-    assert not recorder.has(4, "validation")
-    assert not recorder.has(3, "test")
+    assert recorder.has(3, "validation", lambda _: True)
+    assert not recorder.has(4, "validation", lambda _: True)
+    assert not recorder.has(3, "test", lambda _: True)
     recorder.begin(trainer, tuner)  # whichever callback comes second
     assert len(read_points(tmp_path)) == 4
 
