@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
+from robust_tuning.cli.external_sets import external_names
 from robust_tuning.cli.plugins import concrete_subclasses
 from robust_tuning.cli.shipped import shipped_configs
 from robust_tuning.data.cifar import Cifar
@@ -38,7 +39,8 @@ def find_benchmark(name: str) -> type[Benchmark]:
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     hint = f"did you mean {names[near[0]]}? " if near else ""
     message = (
-        f"there is no benchmark of files {name!r}; {hint}known: {', '.join(sorted(names.values()))}"
+        f"there is no benchmark of files {name!r}; {hint}known: "
+        f"{', '.join(sorted(names.values()))}; and to measure on: {', '.join(external_names())}"
     )
     raise ConfigurationError(message)
 
