@@ -16,7 +16,6 @@ from robust_tuning.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from robust_tuning.data.check_report import Report
-    from robust_tuning.data.remote import RemoteFile
 
 
 def main(argv: list[str]) -> int:
@@ -46,6 +45,7 @@ def _prepare(words: argparse.Namespace) -> int:
         build_benchmark,
         find_benchmark,
         takes,
+        todo,
         training_words,
     )
     from robust_tuning.cli.external_sets import find_external, prepare_external
@@ -66,7 +66,7 @@ def _prepare(words: argparse.Namespace) -> int:
     root = words.root.expanduser().resolve()
     if data.find(root) is None:
         for file in data.remote_files():
-            print(f"{file.name}: {_todo(file, root, words.no_download)}", flush=True)
+            print(todo(file, root, download=not words.no_download), flush=True)
     data.prepare_data()
     parts = {"": data}
     if isinstance(data, DomainNet):
@@ -77,14 +77,6 @@ def _prepare(words: argparse.Namespace) -> int:
         print(f"  {prefix}{', '.join(sizes)}")
     print(f"next: {shlex.join(training_words(words.name, data))}")
     return 0
-
-
-def _todo(file: "RemoteFile", root: Path, no_download: bool) -> str:
-    if file.is_present(root):
-        return "there"
-    if (root / file.name).exists():
-        return "unpack it"
-    return "not there" if no_download else f"get {file.size:,} bytes from {file.url}"
 
 
 def _check(words: argparse.Namespace) -> int:

@@ -3,14 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from robust_tuning.cli.shipped import shipped_configs
+from robust_tuning.cli.benchmarks import todo
 from robust_tuning.data.external import EXTERNAL_SETS, ExternalSet
 from robust_tuning.errors import ConfigurationError
-
-
-def external_names() -> list[str]:
-    """What the sets are called."""
-    return [external.name for external in EXTERNAL_SETS]
 
 
 def find_external(name: str, settings: Mapping[str, object]) -> ExternalSet | None:
@@ -49,12 +44,15 @@ def prepare_external(external: ExternalSet, root: Path, *, download: bool) -> in
     Raises:
         DataError: If files cannot be had or are not the published ones.
     """
+    place = root.expanduser().resolve()
+    if external.find(place, external.usual) is None:
+        for file in external.published(external.usual):
+            print(todo(file, place, download=download), flush=True)
     home = external.locate(str(root), external.usual, download=download)
     opened = external.open(str(root), external.usual)
     print(f"{external.name} is in {home}")
     images = sum(len(rows.labels) for rows in opened.values())
     print(f"  {images:,} images in {', '.join(opened)}")
-    own = f"configs/shifts/{external.name.lower()}.yaml"
-    overlay = own if own in shipped_configs() else "one of configs/shifts"
-    print(f"next: lay {overlay} over your configuration, with root: {root}")
+    overlay = f"configs/shifts/{external.name.lower()}.yaml"
+    print(f"next: lay {overlay} over a configuration, with root: {root}")
     return 0

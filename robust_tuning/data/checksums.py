@@ -89,6 +89,9 @@ def _read_stamps(folder: Path) -> dict[str, Any]:
 def _write_stamp(path: Path, stamp: list[Any]) -> None:
     stamps = {**_read_stamps(path.parent), path.name: stamp}
     unfinished = path.parent / f"{_STAMPS}.{os.getpid()}"
-    with suppress(OSError):  # a folder that cannot be written is no reason to stop
+    try:
         unfinished.write_text(json.dumps(stamps, indent=1), encoding="utf-8")
         unfinished.replace(path.parent / _STAMPS)
+    except OSError:  # a folder that cannot be written is no reason to stop
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)

@@ -94,13 +94,12 @@ class ExternalSet:
             DataError: If files are missing and cannot be had; says which, and where from.
         """
         place = Path(root).expanduser().resolve()
-        needed = sorted({file for name in parts for file in self.parts[name].files})
-        if (home := self._home(place, needed)) is not None:
+        if (home := self.find(place, parts)) is not None:
             return home
-        published = [f for f in self.remote if self.folder or f.name in needed]
+        needed, published = self._needed(parts), self.published(parts)
         if self._partial(place, needed) is None:
             prepare(place, published, download=download)
-            if (home := self._home(place, needed)) is not None:
+            if (home := self.find(place, parts)) is not None:
                 return home
         home = self._partial(place, needed) or place / self.folder
         remote = "\n  ".join(file.description for file in published)
@@ -110,15 +109,25 @@ class ExternalSet:
         )
         raise DataError(message)
 
+    def find(self, place: Path, parts: Sequence[str]) -> Path | None:
+        """The folder that holds all files of some parts; None if there is none."""
+        needed = self._needed(parts)
+        whole = (folder for folder in self.folders(place) if not missing_files(folder, needed))
+        return next(whole, None)
+
+    def published(self, parts: Sequence[str]) -> list[RemoteFile]:
+        """What must be had for some parts."""
+        needed = self._needed(parts)
+        return [file for file in self.remote if self.folder or file.name in needed]
+
     def folders(self, place: Path) -> Iterator[Path]:
         """Where the files may be: in the published folder below a place, or in the place."""
         if self.folder:
             yield place / self.folder
         yield place
 
-    def _home(self, place: Path, needed: Sequence[str]) -> Path | None:
-        whole = (folder for folder in self.folders(place) if not missing_files(folder, needed))
-        return next(whole, None)
+    def _needed(self, parts: Sequence[str]) -> list[str]:
+        return sorted({file for name in parts for file in self.parts[name].files})
 
     def _partial(self, place: Path, needed: Sequence[str]) -> Path | None:
         """A folder unpacked from the archive that holds some of the files, but not all."""
