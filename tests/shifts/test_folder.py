@@ -83,7 +83,7 @@ def test_a_subset_is_chosen_by_names(root: Path, labels: str, cifar: CIFAR10) ->
     (root / "cat" / "00.jpg").write_bytes(encoded(noise(9)))
     again = shift.sets(cifar, "test", 8)[0].examples
     assert [f for f in again.files if f in set(more.files)] == list(more.files)  # type: ignore[attr-defined]
-    with pytest.raises(DataError, match="9 .* the shifted set new of CIFAR10 has 8"):
+    with pytest.raises(DataError, match=r"9 .* the shifted set new of CIFAR10 has 8"):
         shift.sets(cifar, "test", 9)
 
 

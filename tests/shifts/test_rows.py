@@ -40,5 +40,5 @@ def test_a_subset_is_among_a_larger_one_and_keeps_labels_and_pixels() -> None:
 
 
 def test_more_than_there_are_is_an_error() -> None:
-    with pytest.raises(DataError, match="41 .* the shifted set new of CIFAR10 has 40"):
+    with pytest.raises(DataError, match=r"41 .* the shifted set new of CIFAR10 has 40"):
         measured(41)
