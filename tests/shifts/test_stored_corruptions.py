@@ -30,13 +30,10 @@ class _Files(ImageFolder):
         return [f"{split}/cat/{number}.png" for number in range(40)]
 
 
-def test_images(source: Any) -> tuple[Any, Any]:
+def clean_of(source: Any) -> tuple[Any, Any]:
     """`(N, 32, 32, 3)` and labels, in the order of the rows."""
     whole = source.dataset("test")
     return whole.images.permute(0, 2, 3, 1).numpy(), whole.labels.numpy()
-
-
-test_images.__test__ = False  # type: ignore[attr-defined]  # pytest's own
 
 
 @pytest.fixture
@@ -46,7 +43,7 @@ def cifar(tmp_path: Path) -> CIFAR10:
 
 @pytest.fixture
 def root(tmp_path: Path, cifar: CIFAR10) -> str:
-    lay_out_corruptions(tmp_path / "CIFAR-10-C", NAMES, *test_images(cifar))
+    lay_out_corruptions(tmp_path / "CIFAR-10-C", NAMES, *clean_of(cifar))
     return str(tmp_path)
 
 
@@ -57,7 +54,7 @@ def shift(root: str, **more: Any) -> StoredCorruptions:
 def test_every_corruption_at_every_severity(root: str, cifar: CIFAR10) -> None:
     sets = shift(root).sets(cifar, "test", None)
     assert [s.key for s in sets] == [f"cifar10c-{n}-{s}" for n in NAMES for s in range(1, 6)]
-    clean, labels = test_images(cifar)
+    clean, labels = clean_of(cifar)
     for place, found in enumerate(sets):
         number, severity = place // 5, place % 5 + 1
         batch = found.examples.__getitems__(range(40))  # type: ignore[attr-defined]  # it has
@@ -84,7 +81,7 @@ def test_the_images_are_those_of_the_clean_evaluation_and_so_are_their_indices(
 
 
 def test_arrays_of_ones_own_are_paired_too(root: str, cifar: CIFAR10, tmp_path: Path) -> None:
-    pixels, labels = test_images(cifar)
+    pixels, labels = clean_of(cifar)
     file = tmp_path / "own.npz"
     names = read_classes("cifar10")
     np.savez(
@@ -100,7 +97,7 @@ def test_a_benchmark_of_the_classes_in_another_order_and_of_other_files(
     root: str, cifar: CIFAR10
 ) -> None:
     found: Any = shift(root).sets(_Files("x"), "test", 8)[0].examples
-    _, labels = test_images(cifar)
+    _, labels = clean_of(cifar)
     assert [9 - int(found[i].labels) for i in range(8)] == [
         labels[int(found[i].indices)] for i in range(8)
     ]
@@ -113,7 +110,7 @@ def test_the_validation_split_is_refused(root: str, cifar: CIFAR10) -> None:
 
 
 def test_images_of_another_version_are_refused(root: str, cifar: CIFAR10, tmp_path: Path) -> None:
-    pixels, labels = test_images(cifar)
+    pixels, labels = clean_of(cifar)
     lay_out_corruptions(tmp_path / "other" / "CIFAR-10-C", NAMES, pixels, labels[::-1])
     with pytest.raises(DataError, match=r"holds 40 at each severity, but \d+ of 40 labels differ"):
         shift(str(tmp_path / "other")).sets(cifar, "test", 5)
@@ -148,7 +145,7 @@ def test_the_published_files_are_verified_and_then_mapped(
 
 def test_a_hundred_classes_are_another_set(tmp_path: Path) -> None:
     source = CIFAR100(**lay_out(CIFAR100, tmp_path / "clean"))
-    lay_out_corruptions(tmp_path / "CIFAR-100-C", NAMES, *test_images(source))
+    lay_out_corruptions(tmp_path / "CIFAR-100-C", NAMES, *clean_of(source))
     stored = shift(str(tmp_path), expected=12)
     found = stored.sets(source, "test", 6)
     assert found[-1].key == "cifar100c-snow-5"
@@ -208,7 +205,7 @@ def test_each_stored_photograph_is_nearest_to_the_one_it_is_paired_with(
 ) -> None:
     lay_out_cifar(real_cifar(real_data, "cifar10"), tmp_path / "clean", "cifar10")
     source = CIFAR10(str(tmp_path / "clean"), expected={"train": 4000, "test": 1000})
-    pixels, labels = test_images(source)
+    pixels, labels = clean_of(source)
     folder = tmp_path / "CIFAR-10-C"
     folder.mkdir()
     noisy = np.concatenate(
