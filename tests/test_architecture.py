@@ -30,6 +30,7 @@ HEIGHT = {room: height for height, storey in enumerate(STOREYS) for room in stor
 SIBLINGS = {
     ("objectives", "attacks.base"),
     ("shifts", "data.base"),
+    ("shifts", "data.external"),
 }
 # The frontier knows of nothing but errors; whoever records or shows points may know of it.
 FRONTIER_KNOWS = {"errors"}

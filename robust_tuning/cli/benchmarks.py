@@ -11,7 +11,9 @@ from robust_tuning.cli.shipped import shipped_configs
 from robust_tuning.data.cifar import Cifar
 from robust_tuning.data.domain_benchmark import DomainBenchmark
 from robust_tuning.data.domainnet import DomainNet
+from robust_tuning.data.external import EXTERNAL_SETS
 from robust_tuning.data.file_benchmark import FileBenchmark
+from robust_tuning.data.remote import RemoteFile
 from robust_tuning.errors import ConfigurationError
 
 Benchmark = Cifar | FileBenchmark
@@ -38,8 +40,10 @@ def find_benchmark(name: str) -> type[Benchmark]:
     names = {key: cls.__name__ for key, cls in _known().items()}
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     hint = f"did you mean {names[near[0]]}? " if near else ""
+    to_measure_on = ", ".join(external.name for external in EXTERNAL_SETS)
     message = (
-        f"there is no benchmark of files {name!r}; {hint}known: {', '.join(sorted(names.values()))}"
+        f"there is no benchmark of files {name!r}; {hint}known: "
+        f"{', '.join(sorted(names.values()))}; and to measure on: {to_measure_on}"
     )
     raise ConfigurationError(message)
 
@@ -73,6 +77,23 @@ def build_benchmark(kind: type[Benchmark], root: Path, settings: dict[str, Any])
 def takes(kind: type[Benchmark], setting: str) -> bool:
     """Whether a benchmark has a setting of that name."""
     return setting in inspect.signature(kind).parameters
+
+
+def todo(file: RemoteFile, root: Path, *, download: bool) -> str:
+    """What a preparation will do about a published file.
+
+    Args:
+        file: What is published.
+        root: Where it belongs.
+        download: Whether it may be fetched.
+    """
+    if file.is_present(root):
+        return f"{file.name}: there"
+    if (root / file.name).exists():
+        return f"{file.name}: unpack it"
+    if download:
+        return f"{file.name}: get {file.size:,} bytes from {file.url}"
+    return f"{file.name}: not there"
 
 
 def training_words(name: str, data: Benchmark) -> list[str]:

@@ -28,7 +28,9 @@ _EXAMPLES = 3
 
 def print_report(report: Report, console: Console) -> None:
     """Print what the lists hold, what was found, and what it means."""
-    verdict = "training would be affected" if report.affects_training else "ready for training"
+    verdict = (
+        f"{report.use} would be affected" if report.affects_training else f"ready for {report.use}"
+    )
     console.print(_lists(report.lists) if report.lists else "no list could be read")
     if report.findings:
         console.print(_findings(report))
@@ -94,7 +96,7 @@ def _findings(report: Report) -> Table:
     table = Table(title="findings", title_justify="left")
     table.add_column("what")
     table.add_column("count", justify="right")
-    table.add_column("affects training")
+    table.add_column(f"affects {report.use}")
     table.add_column("examples", overflow="fold")
     for kind in KINDS:
         found = report.of(kind)

@@ -1,4 +1,4 @@
-"""`robust-tuning data`: prepare and check the files of a benchmark.
+"""`robust-tuning data`: prepare and check the files of a benchmark, or of a set to measure on.
 
 What loads torch is imported where it is used: help and wrong words are answered before.
 """
@@ -15,7 +15,7 @@ from rich.console import Console
 from robust_tuning.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from robust_tuning.data.remote import RemoteFile
+    from robust_tuning.data.check_report import Report
 
 
 def main(argv: list[str]) -> int:
@@ -45,10 +45,15 @@ def _prepare(words: argparse.Namespace) -> int:
         build_benchmark,
         find_benchmark,
         takes,
+        todo,
         training_words,
     )
+    from robust_tuning.cli.external_sets import find_external, prepare_external
     from robust_tuning.data.domainnet import DomainNet
 
+    external = find_external(words.name, {"domains": words.domains})
+    if external is not None:
+        return prepare_external(external, words.root, download=not words.no_download)
     kind = find_benchmark(words.name)
     if not takes(kind, "download"):
         message = (
@@ -61,7 +66,7 @@ def _prepare(words: argparse.Namespace) -> int:
     root = words.root.expanduser().resolve()
     if data.find(root) is None:
         for file in data.remote_files():
-            print(f"{file.name}: {_todo(file, root, words.no_download)}", flush=True)
+            print(todo(file, root, download=not words.no_download), flush=True)
     data.prepare_data()
     parts = {"": data}
     if isinstance(data, DomainNet):
@@ -74,19 +79,16 @@ def _prepare(words: argparse.Namespace) -> int:
     return 0
 
 
-def _todo(file: "RemoteFile", root: Path, no_download: bool) -> str:
-    if file.is_present(root):
-        return "there"
-    if (root / file.name).exists():
-        return "unpack it"
-    return "not there" if no_download else f"get {file.size:,} bytes from {file.url}"
-
-
 def _check(words: argparse.Namespace) -> int:
     from robust_tuning.cli.benchmarks import build_benchmark, find_benchmark, takes
-    from robust_tuning.cli.check_output import print_report, write_json, write_skip
+    from robust_tuning.cli.external_sets import find_external
     from robust_tuning.data.checking import check
+    from robust_tuning.data.external import check_external
 
+    names = ("domains", "clutter", "skip", "expected", "write_skip")
+    external = find_external(words.name, {name: getattr(words, name) for name in names})
+    if external is not None:
+        return _show(check_external(external, str(words.root)), words)
     kind = find_benchmark(words.name)
     if words.write_skip is not None and not takes(kind, "skip"):
         message = f"--write-skip means nothing to {kind.__name__}, which takes no list to skip"
@@ -97,7 +99,12 @@ def _check(words: argparse.Namespace) -> int:
         "skip": words.skip,
         "expected": None if words.expected is None else dict(words.expected),
     }
-    report = check(build_benchmark(kind, words.root, settings), words.workers)
+    return _show(check(build_benchmark(kind, words.root, settings), words.workers), words)
+
+
+def _show(report: "Report", words: argparse.Namespace) -> int:
+    from robust_tuning.cli.check_output import print_report, write_json, write_skip
+
     piped = words.json == "-"
     console = Console(stderr=piped)
     if not console.is_terminal:  # a file has no width: break no row
@@ -128,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for action in (prepare, check):
         action.add_argument(
-            "name", metavar="NAME", help="CUB200, DomainNet, ... or the import path of a class"
+            "name", metavar="NAME", help="CUB200, STL10, ... or the import path of a class"
         )
         action.add_argument("--root", type=Path, metavar="DIR", required=True, help="its folder")
         action.add_argument(

@@ -193,8 +193,21 @@ class BenchmarkDataModule(LightningDataModule, ABC):
         self, examples: Dataset[Batch], identities: Sequence[str], n: int | None, what: str
     ) -> Dataset[Batch]:
         """The `n` of some examples that evaluations use; see `evaluation_examples`."""
+        return examples if n is None else _subset(examples, self.chosen(identities, n, what))
+
+    def chosen(self, identities: Sequence[str], n: int | None, what: str) -> NDArray[np.int64]:
+        """The positions that `choose` takes, in its order; None takes all.
+
+        Args:
+            identities: What tells the examples apart.
+            n: How many.
+            what: Whose examples they are, for the error.
+
+        Raises:
+            DataError: If there are fewer.
+        """
         if n is None:
-            return examples
+            return np.arange(len(identities), dtype=np.int64)
         if not 1 <= n <= len(identities):
             message = (
                 f"{n} evaluation examples were asked for, but the {what} of {self.benchmark} has "
@@ -202,7 +215,7 @@ class BenchmarkDataModule(LightningDataModule, ABC):
                 "all"
             )
             raise DataError(message)
-        return _subset(examples, random_order(identities, 0, "evaluation")[:n])
+        return random_order(identities, 0, "evaluation")[:n]
 
     def train_dataloader(self) -> ResumableLoader:
         """Shuffled training batches, resumable in mid-epoch."""

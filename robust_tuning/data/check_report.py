@@ -133,6 +133,7 @@ class Report:
         images: How many were read.
         lists: What the lists hold.
         findings: In no order.
+        use: What the files are for, in messages.
     """
 
     benchmark: str
@@ -140,10 +141,11 @@ class Report:
     images: int
     lists: tuple[ListSummary, ...]
     findings: tuple[Finding, ...]
+    use: str = "training"
 
     @property
     def affects_training(self) -> bool:
-        """Whether anything that was found does."""
+        """Whether anything that was found does, or affects whatever else the files are for."""
         return any(finding.kind.affects_training for finding in self.findings)
 
     def of(self, *kinds: Kind) -> tuple[Finding, ...]:

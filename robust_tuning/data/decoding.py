@@ -16,9 +16,12 @@ except ImportError:  # torchvision 0.29 announces its removal; Pillow's pixels a
     decode_jpeg = None
 
 _ORIENTATION = 0x0112
+_REMEDY = "replace it, or leave it out by a line in the list that data.skip names"
 
 
-def decode(content: bytes, name: str, *, shorter_side: int | None = None) -> Tensor:
+def decode(
+    content: bytes, name: str, *, shorter_side: int | None = None, remedy: str = _REMEDY
+) -> Tensor:
     """Decode an image of any mode and orientation.
 
     JPEGs go through torchvision's decoder, where there is one: it returns the same pixels as
@@ -31,6 +34,7 @@ def decode(content: bytes, name: str, *, shorter_side: int | None = None) -> Ten
         name: What errors call it.
         shorter_side: Side in pixels that the image will be reduced to; a JPEG may come back
             smaller than it was stored, but with at least twice this side.
+        remedy: What the error says can be done.
 
     Returns:
         `(3, H, W)` uint8; transparency is dropped.
@@ -49,10 +53,7 @@ def decode(content: bytes, name: str, *, shorter_side: int | None = None) -> Ten
                     return pixels
             upright = np.array(_rgb(ImageOps.exif_transpose(image)))
     except Exception as error:  # damaged files make decoders raise anything
-        message = (
-            f"{name} cannot be decoded ({error}); replace it, or leave it out by a line in the "
-            "list that data.skip names"
-        )
+        message = f"{name} cannot be decoded ({error}); {remedy}"
         raise DataError(message) from error
     return torch.from_numpy(upright).permute(2, 0, 1)
 

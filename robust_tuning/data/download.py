@@ -1,6 +1,5 @@
 """Getting a published file whole, however often the connection breaks."""
 
-import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, build_opener
 
 from robust_tuning.data.byte_bar import byte_bar
+from robust_tuning.data.checksums import digest
 from robust_tuning.data.remote import RemoteFile
 from robust_tuning.errors import DataError
 from robust_tuning.storage import require_space, storage_errors
@@ -90,12 +90,7 @@ def _mismatch(file: RemoteFile, path: Path) -> str | None:
     if size != file.size:
         return f"holds {size:,} bytes, expected {file.size:,}"
     name, expected = ("md5", file.md5) if file.sha256 is None else ("sha256", file.sha256)
-    digest = hashlib.new(name, usedforsecurity=False)
-    with path.open("rb") as source, byte_bar(f"Verifying {file.name}", size) as show:
-        while chunk := source.read(_CHUNK):
-            digest.update(chunk)
-            show(source.tell())
-    found = digest.hexdigest()
+    found = digest(path, name)
     return None if found == expected else f"has the {name} {found}, expected {expected}"
 
 

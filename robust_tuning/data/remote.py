@@ -12,7 +12,7 @@ class RemoteFile:
         name: File name below the benchmark's root, without a folder.
         url: Where its authors offer it, http or https.
         size: Bytes.
-        md5: Checksum, 32 hexadecimal digits in lower case.
+        md5: Checksum, 32 hexadecimal digits in lower case; None where only the other is known.
         sha256: Checksum, 64 digits, preferred where it is known.
         unpacks: Top-level names in the archive, which stand below the root once it is unpacked;
             empty for a file that is used as it is.
@@ -30,7 +30,7 @@ class RemoteFile:
     name: str
     url: str
     size: int
-    md5: str
+    md5: str | None
     sha256: str | None = None
     unpacks: tuple[str, ...] = ()
     max_entries: int = 1_000_000
@@ -44,7 +44,8 @@ class RemoteFile:
     @property
     def description(self) -> str:
         """Name, size, checksum and address, for messages."""
-        return f"{self.name} ({self.size:,} bytes, md5 {self.md5}) from {self.url}"
+        checksum = f"sha256 {self.sha256}" if self.md5 is None else f"md5 {self.md5}"
+        return f"{self.name} ({self.size:,} bytes, {checksum}) from {self.url}"
 
     def is_present(self, root: Path) -> bool:
         """Whether what the file brings stands below a root: names are looked at, nothing is read.

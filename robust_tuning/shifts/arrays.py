@@ -40,9 +40,9 @@ class ArrayExamples(Dataset[Batch]):
         chosen = np.asarray(positions)
         images = np.asarray(self.pixels[self.rows[chosen]])
         if images.shape[-1] == 3:
-            images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+            images = images.transpose(0, 3, 1, 2)
         return Batch(
-            torch.from_numpy(images),
+            torch.from_numpy(np.ascontiguousarray(images)),
             torch.from_numpy(self.labels[chosen]),
             torch.from_numpy(self.indices[chosen]),
         )

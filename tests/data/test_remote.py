@@ -38,3 +38,10 @@ def test_words_for_messages_tell_all_that_one_needs(tmp_path: Path) -> None:
     for fact in ("a.tar", "1,234 bytes", "0f" * 16, "https://example.org/a.tar?download=1"):
         assert fact in words
     assert words.endswith(str(tmp_path))
+
+
+def test_where_only_the_longer_checksum_is_known_it_is_told() -> None:
+    known = RemoteFile("a.npy", "https://example.org/a.npy", 9, None, "ab" * 32)
+    assert known.description == (
+        f"a.npy (9 bytes, sha256 {'ab' * 32}) from https://example.org/a.npy"
+    )
