@@ -53,10 +53,16 @@ def test_an_overlay_changes_what_it_says_and_nothing_else(name: str) -> None:
     said = written(shipped_root() / name)
     sections = {f"{top}.{key}" for top, keys in said.items() for key in keys}
     assert {".".join(key.split(".")[:2]) for key in changed} <= sections | {"config"}
-    kind = said.get("model", {}).get("strategy") or said.get("adversarial", {}).get("attack")
-    wanted = kind if isinstance(kind, str) else kind["class_path"]
-    spec = config.model.strategy if "model" in said else config.adversarial.attack
-    assert spec.class_path.endswith(wanted)
+    if "ood" in said:
+        wanted = [spec["class_path"] for spec in said["ood"]["shifts"]]
+        found = [spec.class_path for spec in config.ood.shifts]
+    else:
+        kind = said.get("model", {}).get("strategy") or said["adversarial"]["attack"]
+        wanted = [kind if isinstance(kind, str) else kind["class_path"]]
+        found = [
+            (config.model.strategy if "model" in said else config.adversarial.attack).class_path
+        ]
+    assert [path.rpartition(".")[2] for path in found] == wanted
 
 
 def commands(sweep: dict[str, Any]) -> list[list[str]]:

@@ -74,7 +74,8 @@ def identities(
     found = {}
     for shift in plan.shifts:
         spec = spec_of(shift)
-        settings = {**spec["init_args"], **sets[shift.name][0].settings}
+        given = {k: v for k, v in spec["init_args"].items() if k not in shift.places}
+        settings = {**given, **sets[shift.name][0].settings}
         keys = [one.key for one in sets[shift.name]]
         found[shift.name] = _identity(spec["class_path"], settings, keys)
         for adversary in plan.adversaries:

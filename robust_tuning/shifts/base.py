@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -49,9 +49,12 @@ class Shift(ABC):
 
     Attributes:
         severities: How strong it comes, mildest first; empty where there is only one strength.
+        places: Names of init arguments that say where files are and not what is in them: results
+            with different ones can be compared.
     """
 
     severities: Sequence[int] = ()
+    places: ClassVar[tuple[str, ...]] = ("root", "download")
 
     @property
     @abstractmethod

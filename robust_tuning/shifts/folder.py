@@ -1,6 +1,7 @@
 """Any folder of images."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from robust_tuning.data.base import BenchmarkDataModule
@@ -78,7 +79,10 @@ class FolderShift(Shift):
             evaluation_view(source),
         )
         names = zip(mapped.names, mapped.targets, strict=True)
-        settings = {"labels": {name: None if to < 0 else mapped.classes[to] for name, to in names}}
+        settings = {
+            "labels": {name: None if to < 0 else mapped.classes[to] for name, to in names},
+            "images": sha256("\n".join(folder.images).encode()).hexdigest()[:16],
+        }
         findings = [*mapped.findings(folder.labels()), *_others(folder)]
         return [ShiftedSet(self.name, examples, mapped, settings=settings, findings=findings)]
 

@@ -57,7 +57,7 @@ class StoredCorruptions(Shift):
             raise ConfigurationError(message)
         self.root = root
         self.corruptions = corruptions
-        self._severities = sorted(set(severities))
+        self.severities = sorted(set(severities))
         self.download = download
         self.expected = expected
         self._names = _named(corruptions)
@@ -66,11 +66,6 @@ class StoredCorruptions(Shift):
     def name(self) -> str:
         """Of either set."""
         return "stored_corruptions"
-
-    @property
-    def severities(self) -> list[int]:
-        """Mildest first."""
-        return self._severities
 
     def label_map(self, source: BenchmarkDataModule) -> LabelMap:
         """The classes have the benchmark's names."""

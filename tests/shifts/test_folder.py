@@ -48,9 +48,14 @@ def test_folders_become_classes_and_places_become_indices(
     assert [cifar.class_names[int(b.labels)] for b in found] == ["cat"] * 3 + ["dog"] * 4
     assert {tuple(b.images.shape) for b in found} == {(3, 24, 24)}
     assert only.key == "new"
-    assert only.settings == {
-        "labels": {"cat": "cat", "hound": "dog", "monkey": None, "ship": "ship"}
+    assert only.settings["labels"] == {
+        **{"cat": "cat", "hound": "dog"},
+        **{"monkey": None, "ship": "ship"},
     }
+    first = next(path for path in root.rglob("*") if path.suffix in (".png", ".jpg"))
+    first.rename(first.with_stem("another"))
+    [other] = FolderShift(str(root), labels=labels).sets(cifar, "validation", None)
+    assert other.settings["images"] != only.settings["images"]
 
 
 def test_an_index_does_not_depend_on_what_is_left_out(
