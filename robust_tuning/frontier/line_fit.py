@@ -70,26 +70,19 @@ class LineFit:
     @classmethod
     def of(cls, trend: Trend) -> Self:
         """Fit a trend; the line is fitted anew in every replicate."""
-        x, y = trend.probits()
-        line = Line.through(x, y)
-        beyond = trend.ood - from_probit(line.predict(x))
-        again, beyond_again = None, None
-        probits = trend.sample_probits()
-        if probits is not None and trend.samples is not None:
-            again = Line.through(*probits)
-            beyond_again = trend.samples[1] - from_probit(again.predict(probits[0]))
-        return cls(
-            slope=trend.measure(line.slope, again and again.slope),
-            intercept=trend.measure(line.intercept, again and again.intercept),
-            r_squared=trend.measure(line.r_squared, again and again.r_squared, (0.0, 1.0)),
-            points=len(x),
-            effective_robustness=tuple(
-                trend.measure(
-                    value, None if beyond_again is None else beyond_again[:, place], (-1.0, 1.0)
-                )
-                for place, value in enumerate(beyond)
-            ),
+        (clean, x), (ood, y) = trend.clean, trend.ood
+        (_, again_x), (again_ood, again_y) = trend.samples
+        line, again = Line.through(x, y), Line.through(again_x, again_y)
+        slope, intercept = trend.measures(
+            np.array([line.slope, line.intercept]), np.stack([again.slope, again.intercept], axis=1)
         )
+        (r_squared,) = trend.measures(line.r_squared[None], again.r_squared[:, None], (0.0, 1.0))
+        beyond = trend.measures(
+            ood - from_probit(line.predict(x)),
+            again_ood - from_probit(again.predict(again_x)),
+            (-1.0, 1.0),
+        )
+        return cls(slope, intercept, r_squared, len(clean), tuple(beyond))
 
     @property
     def equation(self) -> str:

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robust_tuning.frontier.point import Estimate
-from robust_tuning.frontier.statistics import basic_interval
+from robust_tuning.frontier.statistics import basic_intervals
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +32,36 @@ class Measure:
         again = Estimate.of(estimate.successes, estimate.n, confidence)
         return cls(again.value, again.n, (again.low, again.high))
 
-    @classmethod
-    def of_samples(
-        cls,
-        value: float,
-        n: int,
-        samples: NDArray[np.float64] | None,
-        confidence: float = 0.95,
-        bounds: tuple[float, float] = (-np.inf, np.inf),
-    ) -> Self:
-        """A number with the basic bootstrap interval of its replicates.
 
-        Args:
-            value: The number.
-            n: Of how many different images.
-            samples: The replicates, of any shape (replicates,). Those in which the number is not
-                defined are left out; None, or none that is left, gives no interval.
-            confidence: Coverage, inside (0, 1).
-            bounds: Between which values the number lies by its nature.
-        """
-        defined = np.empty(0) if samples is None else samples[np.isfinite(samples)]
-        if not len(defined):
-            return cls(value, n)
-        low, high = np.clip(basic_interval(value, defined, confidence), *bounds)
-        return cls(value, n, (float(low), float(high)))
+def measure_all(
+    values: Floats,
+    n: int,
+    samples: Floats | None,
+    *,
+    confidence: float = 0.95,
+    bounds: tuple[Floats | float, Floats | float] = (-np.inf, np.inf),
+) -> list[Measure]:
+    """Numbers with the basic bootstrap intervals of their replicates.
+
+    Where taking the bias off would leave a number outside, its interval reaches up to it.
+
+    Args:
+        values: float64 (M,), the numbers.
+        n: Of how many different images.
+        samples: The replicates, float64 (M, replicates). Those in which a number is not defined,
+            NaN or infinite, are left out; None, or none that is left, gives no interval.
+        confidence: Coverage, inside (0, 1).
+        bounds: Between which values the numbers lie by their nature, one or M each.
+    """
+    if samples is None or not samples.size:
+        return [Measure(float(value), n) for value in values]
+    samples = np.where(np.isfinite(samples), samples, np.nan)
+    known = np.isfinite(samples).any(axis=1)
+    ends = np.full((2, len(values)), np.nan)
+    ends[:, known] = basic_intervals(values[known], samples[known], confidence)
+    low, high = np.clip(ends, *bounds)
+    low, high = np.minimum(low, values), np.maximum(high, values)
+    return [
+        Measure(float(value), n, (float(lower), float(upper)) if is_known else None)
+        for value, lower, upper, is_known in zip(values, low, high, known, strict=True)
+    ]

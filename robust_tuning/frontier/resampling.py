@@ -62,6 +62,10 @@ class ExampleSets:
                 populations.append({number: np.arange(sizes[number])})
         return populations
 
+    def are_together(self, first: int, second: int) -> bool:
+        """Whether two sets belong to one population."""
+        return any(first in some and second in some for some in self.populations())
+
     def _places(self, number: int, container: int) -> NDArray[np.int64] | None:
         """Where the examples of one set stand in another; None unless it holds them all."""
         index, label = self.known[number]
@@ -74,7 +78,7 @@ class ExampleSets:
 
 def resampled_accuracies(
     evaluations: Sequence[Sequence[MeasuredSet]], sets: ExampleSets, replicates: int, seed: int = 0
-) -> Iterator[tuple[int, NDArray[np.float64]]]:
+) -> Iterator[NDArray[np.float64]]:
     """Recompute every accuracy of every evaluation in each bootstrap replicate.
 
     A replicate draws each population of examples anew, with replacement and the same draw for all
@@ -88,15 +92,14 @@ def resampled_accuracies(
         seed: Of the draws.
 
     Yields:
-        For a block of evaluations the position of its first one, and the accuracies, float64
-        (replicates, evaluations of the block, sets).
+        For one evaluation after the other its accuracies, float64 (sets, replicates).
     """
     populations = sets.populations()
     width = max(1, len(evaluations[0])) if evaluations else 1
     size = max(1, _BLOCK // (replicates * width))
     for start in range(0, len(evaluations), size):
         block = evaluations[start : start + size]
-        accuracy = np.empty((replicates, len(block), width))
+        accuracy = np.empty((len(block), width, replicates))
         for turn, population in enumerate(populations):
             wanted = _members(block, population)
             if not wanted:
@@ -105,7 +108,7 @@ def resampled_accuracies(
             weights = resampling_weights(examples, replicates, seed + turn)
             for number, members in wanted.items():
                 _fill(accuracy, block, members, weights, population[number])
-        yield start, accuracy
+        yield from accuracy
 
 
 def _members(
@@ -137,6 +140,6 @@ def _fill(
     for first in range(0, len(members), step):
         some = members[first : first + step]
         correct = np.stack([block[row][column].correct for row, column in some])
-        counts = own @ correct.astype(np.float32).T
+        counts = correct.astype(np.float32) @ own.T
         rows, columns = np.array(some).T
-        accuracy[:, rows, columns] = counts / drawn[:, None]
+        accuracy[rows, columns] = counts / drawn

@@ -12,13 +12,13 @@ The names of the measures, which are those of `ood_summary.csv`:
 - `mce`, `relative_mce`: the error in units of a reference model's, see `corruption_error`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_tuning.frontier.measure import Measure
+from robust_tuning.frontier.measure import Measure, measure_all
 from robust_tuning.frontier.point import Estimate, FrontierPoint
 from robust_tuning.frontier.shift_layout import Positions, ShiftLayout
 
@@ -46,12 +46,10 @@ def derived_values(
     Returns:
         float64 (...) by the name of the measure; those of mCE are NaN where they are undefined.
     """
-    groups = {name: _mean(accuracy, places) for name, places in layout.groups.items()}
-    by_group = np.stack(list(groups.values()), axis=-1)
+    by_group, by_severity = _means(accuracy, layout.groups), _means(accuracy, layout.severities)
+    values = {f"group/{name}": by_group[..., i] for i, name in enumerate(layout.groups)}
+    values |= {f"severity/{name}": by_severity[..., i] for i, name in enumerate(layout.severities)}
     mean = by_group.mean(axis=-1)
-    values = {f"group/{name}": value for name, value in groups.items()}
-    for severity, places in layout.severities.items():
-        values[f"severity/{severity}"] = _mean(accuracy, places)
     values |= {
         "mean": mean,
         "pooled": accuracy @ (np.asarray(counts) / np.sum(counts)),
@@ -66,6 +64,11 @@ def derived_values(
             layout, accuracy, other, clean=clean, reference_clean=other_clean
         )
     return values
+
+
+def macro_mean(layout: ShiftLayout, accuracy: Floats) -> Floats:
+    """The mean over the groups of the mean within each, float64 (...), from (..., K)."""
+    return np.asarray(_means(accuracy, layout.groups).mean(axis=-1))
 
 
 def corruption_error(
@@ -95,14 +98,10 @@ def corruption_error(
         float64 (...); NaN where the reference has no error, or loses nothing, under some
         corruption.
     """
-    error = np.asarray(clean)[..., None] - accuracy
-    unit = np.asarray(reference_clean)[..., None] - reference
-    ratios = []
-    for places in layout.groups.values():
-        above, below = _mean(error, places), _mean(unit, places)
-        # Rounding may leave a trace of the nothing that is lost.
-        ratios.append(above / np.where(below > 1e-12, below, np.nan))
-    return np.asarray(np.mean(ratios, axis=0))
+    error = np.asarray(clean)[..., None] - _means(accuracy, layout.groups)
+    unit = np.asarray(reference_clean)[..., None] - _means(reference, layout.groups)
+    # Rounding may leave a trace of the nothing that is lost.
+    return np.asarray((error / np.where(unit > 1e-12, unit, np.nan)).mean(axis=-1))
 
 
 def measure_point(
@@ -133,22 +132,25 @@ def measure_point(
     """
     estimates = [point.ood_accuracy[key] for key in layout.keys]
     counts = [estimate.n for estimate in estimates]
-    values = derived_values(
-        layout, *_accuracies(layout, point), counts, reference and _accuracies(layout, reference)
-    )
+    other = _accuracies(layout, reference) if reference else None
+    values = derived_values(layout, *_accuracies(layout, point), counts, other)
     replicates: dict[str, Floats] = {}
-    if samples is not None and (reference is None or reference_samples is not None):
+    if samples is not None:
         replicates = derived_values(layout, *samples, counts, reference_samples)
-    elif samples is not None:
-        replicates = derived_values(layout, *samples, counts)
-    n = images(layout, point)
-    measures = {
-        name: Measure.of_samples(
-            float(value), n, replicates.get(name), confidence, _BOUNDS.get(name, (0.0, 1.0))
-        )
-        for name, value in values.items()
-        if np.isfinite(value)
-    }
+    names = [name for name, value in values.items() if np.isfinite(value)]
+    drawn = None
+    if replicates:  # of mCE there are none where the reference's examples are not known
+        unknown = np.full_like(replicates["mean"], np.nan)
+        drawn = np.stack([replicates.get(name, unknown) for name in names])
+    low, high = np.array([_BOUNDS.get(name, (0.0, 1.0)) for name in names]).T
+    found = measure_all(
+        np.array([float(values[name]) for name in names]),
+        images(layout, point),
+        drawn,
+        confidence=confidence,
+        bounds=(low, high),
+    )
+    measures = dict(zip(names, found, strict=True))
     for name, estimate in _proportions(layout, estimates).items():
         measures[name] = Measure.of_proportion(estimate, confidence)
     return measures
@@ -184,8 +186,12 @@ def worst_group(layout: ShiftLayout, measures: dict[str, Measure]) -> str:
     return min(layout.groups, key=lambda name: measures[f"group/{name}"].value)
 
 
-def _mean(values: NDArray[Any], places: Positions) -> Floats:
-    return np.asarray(values[..., list(places)].mean(axis=-1), dtype=np.float64)
+def _means(accuracy: Floats, parts: Mapping[Any, Positions]) -> Floats:
+    """The means of accuracies (..., K) over each of some parts: (..., parts)."""
+    weights = np.zeros((accuracy.shape[-1], len(parts)))
+    for column, places in enumerate(parts.values()):
+        weights[list(places), column] = 1 / len(places)
+    return np.asarray(accuracy @ weights)
 
 
 def _accuracies(layout: ShiftLayout, point: FrontierPoint) -> tuple[Floats, Floats]:

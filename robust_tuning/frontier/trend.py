@@ -1,13 +1,14 @@
 """Clean and OOD accuracies of several points on the probit scale: what a line is fitted to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robust_tuning.errors import DataError
-from robust_tuning.frontier.measure import Measure
+from robust_tuning.frontier.measure import Measure, measure_all
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +24,9 @@ def probit(accuracy: Floats, n: NDArray[np.int64] | int) -> Floats:
     [0.0, 2.5758]
     """
     half = 0.5 / np.asarray(n)
-    return np.asarray(_inverse(np.clip(accuracy, half, 1 - half)), dtype=np.float64)
+    # Replicates repeat the same few accuracies over and over.
+    values, places = np.unique(np.clip(accuracy, half, 1 - half), return_inverse=True)
+    return np.asarray(_inverse(values), dtype=np.float64)[places].reshape(accuracy.shape)
 
 
 def from_probit(value: Floats) -> Floats:
@@ -33,15 +36,13 @@ def from_probit(value: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Trend:
-    """Clean and OOD accuracies of P points, and their bootstrap replicates.
+    """Clean and OOD accuracies of P points, and their bootstrap replicates; made by `of`.
 
     Attributes:
-        clean: float64 (P,).
-        ood: float64 (P,).
-        clean_n: int64 (P,), how many images the clean accuracies are of.
-        ood_n: int64 (P,), how many judgements the OOD accuracies are of.
+        clean: float64 (2, P), the accuracies and their probits.
+        ood: float64 (2, P), likewise.
         images: How many different images the OOD accuracies are of.
-        samples: `clean` and `ood` again, (replicates, P) each; None gives no intervals.
+        samples: Replicates of `clean` and of `ood`, (2, replicates, P) each, which may be empty.
         confidence: Coverage of the intervals, inside (0, 1).
 
     Raises:
@@ -51,15 +52,42 @@ class Trend:
 
     clean: Floats
     ood: Floats
-    clean_n: NDArray[np.int64]
-    ood_n: NDArray[np.int64]
     images: int
-    samples: tuple[Floats, Floats] | None = None
-    confidence: float = 0.95
+    samples: tuple[Floats, Floats]
+    confidence: float
+
+    @classmethod
+    def of(
+        cls,
+        clean: Floats,
+        ood: Floats,
+        n: tuple[NDArray[np.int64], NDArray[np.int64]],
+        images: int,
+        samples: tuple[Floats, Floats] | None = None,
+        confidence: float = 0.95,
+    ) -> Self:
+        """Take accuracies to the probit scale.
+
+        Args:
+            clean: float64 (P,).
+            ood: float64 (P,).
+            n: int64 (P,) each, of how many judgements `clean` and `ood` are.
+            images: How many different images the OOD accuracies are of.
+            samples: `clean` and `ood` again, float64 (replicates, P) each; NaN where nothing is
+                known of a point's examples. None gives no intervals.
+            confidence: Coverage of the intervals, inside (0, 1).
+        """
+        again = samples or (np.empty((0, len(clean))),) * 2
+        return cls(
+            _both(clean, n[0]),
+            _both(ood, n[1]),
+            images,
+            (_both(again[0], n[0]), _both(again[1], n[1])),
+            confidence,
+        )
 
     def __post_init__(self) -> None:
-        x, y = self.probits()
-        different = len(np.unique(x))
+        different = len(np.unique(self.clean[1]))
         if different < 3:
             message = (
                 f"no line and no correlation: the points have {different} different clean "
@@ -67,29 +95,37 @@ class Trend:
                 "evaluate at more steps"
             )
             raise DataError(message)
-        if len(np.unique(y)) < 2:
+        if len(np.unique(self.ood[1])) < 2:
             message = (
-                f"no line and no correlation: the OOD accuracy is {self.ood[0]:g} at all "
-                f"{len(y)} points, expected one that changes"
+                f"no line and no correlation: the OOD accuracy is {self.ood[0, 0]:g} at all "
+                f"{self.ood.shape[1]} points, expected one that changes"
             )
             raise DataError(message)
 
-    def probits(self) -> tuple[Floats, Floats]:
-        """Both accuracies on the probit scale, (P,) each."""
-        return probit(self.clean, self.clean_n), probit(self.ood, self.ood_n)
+    def part(self, chosen: NDArray[np.int64]) -> Self:
+        """The trend of some of the points.
 
-    def sample_probits(self) -> tuple[Floats, Floats] | None:
-        """Their replicates on the probit scale, (replicates, P) each."""
-        if self.samples is None:
-            return None
-        clean, ood = self.samples
-        return probit(clean, self.clean_n), probit(ood, self.ood_n)
+        Raises:
+            DataError: They are too few, as above.
+        """
+        return replace(
+            self,
+            clean=self.clean[:, chosen],
+            ood=self.ood[:, chosen],
+            samples=(self.samples[0][..., chosen], self.samples[1][..., chosen]),
+        )
 
-    def measure(
+    def measures(
         self,
-        value: Floats,
-        samples: Floats | None,
+        values: Floats,
+        samples: Floats,
         bounds: tuple[float, float] = (-np.inf, np.inf),
-    ) -> Measure:
-        """A number computed from the trend, with the interval of its replicates."""
-        return Measure.of_samples(float(value), self.images, samples, self.confidence, bounds)
+    ) -> list[Measure]:
+        """Numbers (M,) computed from the trend, with the intervals of their (replicates, M)."""
+        return measure_all(
+            values, self.images, samples.T, confidence=self.confidence, bounds=bounds
+        )
+
+
+def _both(accuracy: Floats, n: NDArray[np.int64]) -> Floats:
+    return np.stack([accuracy, probit(accuracy, n)])
