@@ -56,7 +56,7 @@ def measure_all(
     if samples is None or not samples.size:
         return [Measure(float(value), n) for value in values]
     samples = np.where(np.isfinite(samples), samples, np.nan)
-    known = np.isfinite(samples).any(axis=1)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(samples).any(axis=1))
     ends = np.full((2, len(values)), np.nan)
     ends[:, known] = basic_intervals(values[known], samples[known], confidence)
     low, high = np.clip(ends, *bounds)

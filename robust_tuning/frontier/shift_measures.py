@@ -181,7 +181,7 @@ def images(layout: ShiftLayout, point: FrontierPoint) -> int:
     return max(counts) if layout.severities else sum(counts)
 
 
-def worst_group(layout: ShiftLayout, measures: dict[str, Measure]) -> str:
+def worst_group(layout: ShiftLayout, measures: Mapping[str, Measure]) -> str:
     """The name of the group with the least accuracy."""
     return min(layout.groups, key=lambda name: measures[f"group/{name}"].value)
 

@@ -165,8 +165,12 @@ class ShiftPanel:
         clean = _span([measured.point.accuracy.n for measured in points])
         words = f"clean: {clean} images of the {self.conditions.split} split"
         shifted = _span([measured.measures["mean"].n for measured in points])
-        own = {None: "", True: ", made of those", False: ", others than those"}[self.same_images]
-        return f"{words}; shifted: {shifted} images{own}"
+        if self.same_images is None:
+            return f"{words}; shifted: {shifted} images"
+        if not self.same_images:
+            return f"{words}; shifted: {shifted} other images"
+        part = "the same" if shifted == clean else f"{shifted} of the same"
+        return f"{words}; shifted: {part} images"
 
 
 def _span(counts: list[int]) -> str:

@@ -114,9 +114,10 @@ def write_shifted_run(
             "calibration": {
                 "clean": Estimate(0.03, examples, 0.02, 0.05),
                 **{
-                    key: Estimate(0.05 + 0.05 * cost, examples, 0.03, 0.06 + 0.06 * cost)
+                    key: Estimate(
+                        0.1 + 0.05 * cost, examples, 0.08 + 0.05 * cost, 0.13 + 0.05 * cost
+                    )
                     for key, (cost, _, _) in costs.items()
-                    if cost > 0
                 },
             },
         }
