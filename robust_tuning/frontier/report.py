@@ -156,11 +156,8 @@ def _percent(estimate: Estimate, confidence: float = 0.95) -> tuple[str, str]:
 
 
 def _area(curve: Curve) -> tuple[str, str]:
-    area = short_fraction(curve.frontier.area)
-    return (
-        area,
-        "" if curve.interval is None else f"[{','.join(map(short_fraction, curve.interval))}]",
-    )
+    ends = "" if curve.interval is None else ",".join(map(short_fraction, curve.interval))
+    return short_fraction(curve.frontier.area), f"[{ends}]" * bool(ends)
 
 
 def _parameters(points: Sequence[FrontierPoint]) -> Text:

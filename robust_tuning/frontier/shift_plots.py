@@ -6,6 +6,7 @@ matplotlib is imported inside the functions: it comes with the extra `plots`.
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +40,7 @@ Floats = NDArray[np.float64]
 
 # In percent; those that would stand too close to one another are left out.
 _TICKS = (50, 10, 90, 1, 99, 0.1, 99.9, 25, 75, 5, 95, 2, 98, 0.5, 99.5, 0.01, 99.99, 35, 65, 15)
-_TICKS += (85, 40, 60, 45, 55, 30, 70, 20, 80)
+_FINER_TICKS = (85, 40, 60, 45, 55, 30, 70, 20, 80)
 _NOTE = (
     "mean over the groups of each shift; probit axes; line: least squares through all points; "
     "dashed: equal accuracy"
@@ -95,7 +96,7 @@ def draw_shifts(panels: Sequence[ShiftPanel]) -> "Figure":
     lines = [
         (0.32, conditions.benchmark, 14, "bold", INK),
         (0.57, f"{conditions.backbone} · {conditions.split}", 9, "normal", INK),
-        (height - 0.24, _NOTE, 6.5, "normal", FAINT),
+        (height - 0.28, fill(_NOTE, width=int(15 * width)), 7.5, "normal", FAINT),
     ]
     for down, text, size, weight, colour in lines:
         up = 1 - down / height
@@ -109,7 +110,8 @@ def _draw_panel(axes: "Axes", panel: ShiftPanel, strategies: list[str]) -> None:
     margin = 0.05 * max(float(np.ptp(values)), 0.5)
     limits = float(values.min()) - margin, float(values.max()) + margin
     axes.plot(limits, limits, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
-    under = panel.layout.words
+    images = max(measured.measures["mean"].n for curve in panel.curves for measured in curve.points)
+    under = f"{panel.layout.words} · n = {images:,} images"
     if panel.line:
         slope, intercept = panel.line.slope.value, panel.line.intercept.value
         ends = np.array(limits)
@@ -154,7 +156,7 @@ def _ticks(limits: tuple[float, float]) -> dict[float, float]:
     """Percentages by their probits, at least a tenth of the axis apart."""
     chosen: dict[float, float] = {}
     apart = (limits[1] - limits[0]) / 10
-    for name in _TICKS:
+    for name in (*_TICKS, *_FINER_TICKS):
         place = float(probit(np.array([name / 100]), 10**9)[0])
         inside = limits[0] <= place <= limits[1]
         if inside and all(abs(place - other) >= apart for other in chosen):
