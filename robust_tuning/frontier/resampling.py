@@ -94,8 +94,9 @@ def resampled_accuracies(
     Yields:
         For one evaluation after the other its accuracies, float64 (sets, replicates).
     """
-    populations = sets.populations()
-    width = max(1, len(evaluations[0])) if evaluations else 1
+    if not evaluations:
+        return
+    populations, width = sets.populations(), len(evaluations[0])
     size = max(1, _BLOCK // (replicates * width))
     for start in range(0, len(evaluations), size):
         block = evaluations[start : start + size]

@@ -26,12 +26,15 @@ def probit(accuracy: Floats, n: NDArray[np.int64] | int) -> Floats:
     half = 0.5 / np.asarray(n)
     # Replicates repeat the same few accuracies over and over.
     values, places = np.unique(np.clip(accuracy, half, 1 - half), return_inverse=True)
-    return np.asarray(_inverse(values), dtype=np.float64)[places].reshape(accuracy.shape)
+    with np.errstate(invalid="ignore"):  # NaN stays what it is
+        probits = np.asarray(_inverse(values), dtype=np.float64)
+    return np.asarray(probits[places].reshape(accuracy.shape))
 
 
 def from_probit(value: Floats) -> Floats:
     """The accuracy at a probit: the normal distribution function."""
-    return np.asarray(_cumulative(value), dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(_cumulative(value), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
