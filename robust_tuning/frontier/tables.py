@@ -24,12 +24,15 @@ def percent(measure: Measure, *, sign: bool = False) -> tuple[str, str]:
 
     >>> percent(Measure(0.5, 10, (0.25, 0.751)))
     ('50.0', '[25.0,75.1]')
+    >>> percent(Measure(1.02, 10, (0.99, 1.054)))
+    ('102.0', '[99.0,105]')
     """
     value = f"{100 * measure.value:{'+' if sign else ''}.1f}"
     if measure.interval is None:
         return value, ""
-    low, high = measure.interval
-    return value, f"[{100 * low:.1f},{100 * high:.1f}]"
+    # From a hundred on without a decimal, which would widen the column.
+    ends = (f"{100 * end:.{1 if abs(end) < 0.9995 else 0}f}" for end in measure.interval)
+    return value, f"[{','.join(ends)}]"
 
 
 def fraction(measure: Measure) -> tuple[str, str]:

@@ -23,7 +23,7 @@ def test_fractions_fit_eleven_columns() -> None:
 
 def test_a_value_stands_above_its_interval() -> None:
     table = narrow_table("[bold] title")
-    table.add_column("n")
+    table.add_column("a title fits")
     table.add_row(two_lines("12.3", "[1,2]"))
     console = Console(width=40)
     with console.capture() as capture:
