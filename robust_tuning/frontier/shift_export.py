@@ -13,7 +13,8 @@ def save_shift_csv(panels: Sequence[ShiftPanel], folder: Path) -> list[Path]:
     """Write `ood.csv` (a row per point and set) and `ood_summary.csv` (a row per measure).
 
     A measure of a point has the point's run and step; a correlation has its strategy; the line and
-    the correlation over all points have neither. See `shift_measures` for the names.
+    the correlation over all points have neither. See `shift_measures` for the names. The intervals
+    of `ood.csv` are the stored ones, 95 %.
 
     Args:
         panels: From `compare_shifts`; none gives no file.

@@ -176,7 +176,11 @@ def mean_calibration(layout: ShiftLayout, point: FrontierPoint) -> Measure | Non
 
 
 def images(layout: ShiftLayout, point: FrontierPoint) -> int:
-    """How many different images a point's sets have: the severities share theirs."""
+    """How many different images a point's sets have.
+
+    Those of corruptions are taken to be the same ones, corrupted in many ways, and sets without
+    severities to be of images of their own.
+    """
     counts = [point.ood_accuracy[key].n for key in layout.keys]
     return max(counts) if layout.severities else sum(counts)
 

@@ -38,14 +38,14 @@ def run_block(panels: Sequence[ShiftPanel]) -> Group:
             if len(panel.layout.groups) > 1:
                 worst.append(f"\n{worst_group(panel.layout, best.measures)}", "dim")
             table.add_row(
-                two_lines(panel.conditions.shift, panel.layout.words),
+                Text(panel.conditions.shift, style="bold"),
                 str(best.point.step),
                 _percent(best.measures["mean"]),
                 worst,
                 _percent(best.measures.get("ece/shifted")),
                 _coefficients(curve)[0],
             )
-        notes += [Text(f"{panel.conditions.shift}: {panel.examples}", "dim")]
+        notes.append(Text(f"{panel.label}; {panel.examples}", "dim"))
         notes += _line(panel)
         notes += [Text(f"{panel.conditions.shift}: {note}", "yellow") for note in panel.notes]
     return Group(table, *notes)

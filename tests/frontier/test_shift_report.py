@@ -107,6 +107,9 @@ def test_the_block_of_a_run_is_compact_and_names_the_worst(seven: Path) -> None:
     text = render(run_block(panels))
     assert max(map(len, text.splitlines())) <= 80
     assert len(text.splitlines()) < 30
+    block = text[: text.index("corruptions (15")]
+    # Of each shift the mean, the worst, the calibration error and the correlation, in one piece.
+    assert len(re.findall(r"\[-?[\d.]+,-?[\d.]+\]", block)) == 4 * len(panels)
     for panel in panels:
         best = panel.curves[0].best
         assert percent(best.measures["mean"])[0] in text
