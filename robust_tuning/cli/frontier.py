@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -11,10 +12,15 @@ from rich.console import Console
 
 from robust_tuning.errors import ConfigurationError, RobustTuningError, RunError
 from robust_tuning.frontier import Run, find_runs, save_plot
-from robust_tuning.frontier.comparison import AreaSettings, Comparison, compare
+from robust_tuning.frontier.comparison import AreaSettings, compare
 from robust_tuning.frontier.export import save_csv
 from robust_tuning.frontier.pareto import Interpolation
 from robust_tuning.frontier.report import comparison_tables
+from robust_tuning.frontier.shift_comparison import compare_shifts, shift_names
+from robust_tuning.frontier.shift_export import save_shift_csv
+from robust_tuning.frontier.shift_panel import Reference, ShiftSettings
+from robust_tuning.frontier.shift_plots import save_shift_plot
+from robust_tuning.frontier.shift_report import shift_tables
 
 
 def main(argv: list[str]) -> int:
@@ -35,6 +41,11 @@ def main(argv: list[str]) -> int:
             confidence=arguments.confidence,
             replicates=arguments.replicates,
         )
+        shift_settings = ShiftSettings(
+            confidence=arguments.confidence,
+            replicates=arguments.replicates,
+            reference=arguments.ood_reference,
+        )
     except SystemExit as stop:  # argparse has printed its help or its one line
         return int(stop.code or 0)
     except ConfigurationError as error:
@@ -44,24 +55,34 @@ def main(argv: list[str]) -> int:
         warnings.simplefilter("always")
         warnings.showwarning = lambda message, *_: _say(message)
         try:
-            return _report(arguments.runs, arguments.output, settings)
+            return _report(arguments.runs, arguments.output, settings, shift_settings)
         except (RobustTuningError, OSError) as error:
             _say(error)
             return 1
 
 
-def _report(paths: list[Path], output: Path | None, settings: AreaSettings) -> int:
+def _report(
+    paths: list[Path], output: Path | None, settings: AreaSettings, shift_settings: ShiftSettings
+) -> int:
     runs = _readable_runs(paths)
-    comparisons = compare(runs, settings)
-    if not comparisons:
-        message = "nothing to report: no point with a robust accuracy; train with an attack first"
+    comparisons, panels = compare(runs, settings), compare_shifts(runs, shift_settings)
+    if not comparisons and not panels:
+        message = (
+            "nothing to report: no point with a robust accuracy or under a shift; train with an "
+            "attack or with shifts first"
+        )
         raise RunError(message)
     console = Console()
     if not console.is_terminal:  # a file has no width: break no row
         console = Console(width=200)
-    console.print(comparison_tables(comparisons))
+    console.print(comparison_tables(comparisons), shift_tables(panels), sep="")
     folder = output or _common_folder([run.folder for run in runs])
-    for path in [*save_csv(comparisons, folder), *_plots(comparisons, folder)]:
+    written = [
+        *(save_csv(comparisons, folder) if comparisons else []),
+        *save_shift_csv(panels, folder),
+        *_plots(lambda: save_plot(comparisons, folder) + save_shift_plot(panels, folder)),
+    ]
+    for path in written:
         print(f"wrote {path}")
     return 0
 
@@ -79,20 +100,20 @@ def _readable_runs(paths: list[Path]) -> list[Run]:
 
 def _is_readable(run: Run) -> bool:
     try:
-        robust = [point for point in run.points if point.robust_accuracy]
+        measured = [point for point in run.points if point.robust_accuracy or shift_names(point)]
     except RunError as error:
         _say(error)
         return False
     if not run.points:
         _say(f"{run.folder}: left out, no evaluation is stored in it yet")
-    elif not robust:
-        _say(f"{run.folder}: left out, its evaluations have no robust accuracy")
-    return bool(robust)
+    elif not measured:
+        _say(f"{run.folder}: left out, its evaluations have no robust accuracy and no shift")
+    return bool(measured)
 
 
-def _plots(comparisons: list[Comparison], folder: Path) -> list[Path]:
+def _plots(draw: Callable[[], list[Path]]) -> list[Path]:
     try:
-        return save_plot(comparisons, folder)
+        return draw()
     except ConfigurationError as error:
         _say(error)
         return []
@@ -111,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="robust-tuning frontier",
         description="Compare runs: the frontier of accuracy and robust accuracy per strategy, "
-        "its area, CSV files and plots.",
+        "its area, accuracy under shifts, CSV files and plots.",
     )
     parser.add_argument(
         "runs", metavar="RUN", nargs="+", type=Path, help="a run folder, or a folder of run folders"
@@ -142,9 +163,27 @@ def _parser() -> argparse.ArgumentParser:
         "--replicates",
         type=int,
         default=1000,
-        help="bootstrap replicates, 0 for areas without interval (default: 1000)",
+        help="bootstrap replicates, 0 for areas and means without interval (default: 1000)",
+    )
+    parser.add_argument(
+        "--ood_reference",
+        type=_ood_reference,
+        metavar="RUN[:STEP]",
+        help="the model whose errors are the unit of mCE, at its most accurate step unless told "
+        "(default: none, errors relative to clean images)",
     )
     return parser
+
+
+def _ood_reference(text: str) -> Reference:
+    folder, colon, step = text.rpartition(":")
+    chosen, number = (Path(folder), int(step)) if colon and step.isdecimal() else (Path(text), None)
+    try:
+        (run,) = find_runs([chosen])
+    except (RunError, ValueError) as error:
+        message = f"got {text!r}, expected one run folder, such as runs/linear or runs/linear:800"
+        raise argparse.ArgumentTypeError(message) from error
+    return Reference(run, number)
 
 
 def _reference(text: str) -> tuple[float, float]:

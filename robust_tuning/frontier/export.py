@@ -29,12 +29,13 @@ def save_csv(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
     areas = [row for comparison in comparisons for row in _area_rows(comparison)]
     points = [row for comparison in comparisons for row in _point_rows(comparison)]
     written = folder / "areas.csv", folder / "points.csv"
-    _save_rows(areas, written[0])
-    _save_rows(points, written[1])
+    save_rows(areas, written[0])
+    save_rows(points, written[1])
     return list(written)
 
 
-def _save_rows(rows: list[Row], path: Path) -> None:
+def save_rows(rows: list[Row], path: Path) -> None:
+    """Write rows as CSV in one piece; a column that a row lacks is left empty."""
     text = io.StringIO()
     columns = dict.fromkeys(name for row in rows for name in row)
     table = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")

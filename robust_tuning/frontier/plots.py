@@ -4,7 +4,8 @@ matplotlib is imported inside the functions: it comes with the extra `plots`.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -46,6 +47,20 @@ def save_plot(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
     Raises:
         ConfigurationError: matplotlib is missing.
     """
+    several = len(comparisons) > 1
+    drawings = {
+        _stem(comparison) if several else "frontier": partial(draw, comparison)
+        for comparison in comparisons
+    }
+    return save_figures(drawings, folder)
+
+
+def save_figures(drawings: Mapping[str, Callable[[], "Figure"]], folder: Path) -> list[Path]:
+    """Write figures as PNG and SVG under their names, one drawn after the other.
+
+    Raises:
+        ConfigurationError: matplotlib is missing.
+    """
     try:
         import matplotlib as mpl
     except ImportError as error:
@@ -55,9 +70,8 @@ def save_plot(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
     paths = []
     # A fixed salt and no date: the same points give the same file.
     with mpl.rc_context({"svg.hashsalt": "robust-tuning", "font.family": "DejaVu Sans"}):
-        for comparison in comparisons:
-            figure = draw(comparison)
-            stem = "frontier" if len(comparisons) == 1 else _stem(comparison)
+        for stem, drawing in drawings.items():
+            figure = drawing()
             png, svg = folder / f"{stem}.png", folder / f"{stem}.svg"
             figure.savefig(png, dpi=160)
             figure.savefig(svg, dpi=160, metadata={"Date": None})
@@ -112,13 +126,18 @@ def _draw_panel(axes: "Axes", panel: Panel, strategies: list[str]) -> None:
     for curve in panel.curves:
         _draw_trajectories(axes, curve, strategies)
     for curve in reversed(panel.curves):  # the largest area on top
-        _draw_frontier(axes, curve.frontier, *_style(curve.strategy, strategies))
+        _draw_frontier(axes, curve.frontier, *style_of(curve.strategy, strategies))
     axes.set_title(panel.threat, loc="left", size=10.5, color=INK, pad=6)
     axes.set_xlabel("accuracy", size=9, color=INK)
     axes.set_ylabel("robust accuracy", size=9, color=INK)
     axes.yaxis.set_label_coords(-0.12, 0.5)  # clear of the widest tick labels, alike in all panels
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
+    frame(axes)
+
+
+def frame(axes: "Axes") -> None:
+    """Faint axes and a fainter grid, so that the data stand out."""
     axes.tick_params(labelsize=8, color="#B0B0B0", labelcolor=FAINT, length=3)
     axes.grid(color="#ECECEC", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -133,7 +152,7 @@ def _draw_trajectories(axes: "Axes", curve: Curve, strategies: list[str]) -> Non
         ordered = sorted(points, key=lambda point: point.step)
         x += [*(point.accuracy.value for point in ordered), np.nan]
         y += [*(point.robust_accuracy[curve.frontier.threat].value for point in ordered), np.nan]
-    colour, _ = _style(curve.strategy, strategies)
+    colour, _ = style_of(curve.strategy, strategies)
     many = len(curve.frontier.points) > 200
     axes.plot(
         x,
@@ -174,7 +193,7 @@ def _draw_areas(axes: "Axes", panel: Panel, strategies: list[str], confidence: f
     axes.text(0.99, -0.2, interval, size=8, color=FAINT, va="center", ha="right")
     axes.axhline(0.3, color="#D8D8D8", linewidth=0.8)
     for row, curve in enumerate(panel.curves, start=1):
-        colour, dash = _style(curve.strategy, strategies)
+        colour, dash = style_of(curve.strategy, strategies)
         axes.plot([0.0, 0.075], [row, row], color=colour, linestyle=dash, linewidth=2.4)
         axes.text(0.1, row, curve.strategy, size=8.5, color=INK, va="center")
         area = f"{curve.frontier.area:.3f}"
@@ -183,11 +202,16 @@ def _draw_areas(axes: "Axes", panel: Panel, strategies: list[str], confidence: f
         axes.text(0.99, row, ends, size=8.5, color=FAINT, va="center", ha="right")
 
 
-def _style(strategy: str, strategies: list[str]) -> tuple[str, object]:
+def style_of(strategy: str, strategies: list[str]) -> tuple[str, object]:
+    """The colour of a strategy among all those of a figure, and its dashes."""
     turn, position = divmod(strategies.index(strategy), len(COLOURS))
     return COLOURS[position], DASHES[turn % len(DASHES)]
 
 
 def _stem(comparison: Comparison) -> str:
-    words = "-".join(str(value) for value in comparison.conditions)
-    return "frontier-" + re.sub(r"[^A-Za-z0-9_.]+", "-", words)
+    return file_stem("frontier", *map(str, comparison.conditions))
+
+
+def file_stem(*words: str) -> str:
+    """A file's name made of words that may hold anything."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", "-".join(words))

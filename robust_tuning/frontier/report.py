@@ -1,9 +1,8 @@
 """What a reader is shown: tables of strategies, and the summary of one run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -13,7 +12,12 @@ from robust_tuning.frontier.comparison import AreaSettings, Comparison, Curve, P
 from robust_tuning.frontier.pareto_frontier import Conditions
 from robust_tuning.frontier.plots import save_plot
 from robust_tuning.frontier.point import Estimate, FrontierPoint
+from robust_tuning.frontier.shift_comparison import compare_shifts
+from robust_tuning.frontier.shift_panel import ShiftSettings
+from robust_tuning.frontier.shift_plots import save_shift_plot
+from robust_tuning.frontier.shift_report import run_block
 from robust_tuning.frontier.store import Run
+from robust_tuning.frontier.tables import narrow_table, short_fraction, two_lines
 
 
 def comparison_tables(comparisons: Sequence[Comparison]) -> Group:
@@ -50,14 +54,18 @@ def summarise_run(folder: Path) -> Group:
         parts += _run_areas(comparison) if comparison else []
     if not parts:
         parts.append(Text(f"{folder}: no evaluation was stored"))
+    if panels := compare_shifts([run], ShiftSettings()):
+        parts += [Text(), run_block(panels)]
     if comparisons:
-        parts.append(_plot_line(comparisons, folder))
+        parts.append(_plot_line(lambda: save_plot(comparisons, folder)))
+    if panels:
+        parts.append(_plot_line(lambda: save_shift_plot(panels, folder)))
     return Group(*parts)
 
 
 def _strategy_table(comparison: Comparison, panel: Panel) -> Table:
     level = _level(comparison.settings)
-    table = _table(f"{comparison.title} · {panel.threat}")
+    table = narrow_table(f"{comparison.title} · {panel.threat}")
     table.add_column("strategy", no_wrap=True)
     for name in (
         "runs /\npoints",
@@ -85,8 +93,8 @@ def _strategy_row(curve: Curve, confidence: float) -> Iterator[Text]:
         most_robust.robust_accuracy[threat],
         most_accurate.robust_accuracy[threat],
     ):
-        yield _two_lines(*_percent(estimate, confidence))
-    yield _two_lines(*_area(curve))
+        yield two_lines(*_percent(estimate, confidence))
+    yield two_lines(*_area(curve))
 
 
 def _notes(comparison: Comparison, panel: Panel) -> Iterator[Text]:
@@ -104,7 +112,7 @@ def _run_table(points: Sequence[FrontierPoint], comparison: Comparison | None) -
     conditions = Conditions.of(points[0])
     frontiers = [panel.curves[0].frontier for panel in comparison.panels] if comparison else []
     words = (points[0].run, conditions.benchmark, conditions.backbone, conditions.split)
-    table = _table(" · ".join(words))
+    table = narrow_table(" · ".join(words))
     for name in ("step", "accuracy %", *(f"{frontier.threat} %" for frontier in frontiers)):
         table.add_column(Text(name), justify="right", overflow="fold")
     for point in points:
@@ -130,9 +138,9 @@ def _run_areas(comparison: Comparison) -> Iterator[Text]:
     yield Text(f"{settings.definition}; bootstrap {_level(settings)}", style="dim")
 
 
-def _plot_line(comparisons: Sequence[Comparison], folder: Path) -> Text:
+def _plot_line(draw: Callable[[], list[Path]]) -> Text:
     try:
-        paths = save_plot(comparisons, folder)
+        paths = draw()
     except ConfigurationError as error:
         return Text(str(error), style="yellow")
     return Text("\n".join(f"plot: {path}" for path in paths))
@@ -142,29 +150,14 @@ def _level(settings: AreaSettings) -> str:
     return f"{100 * settings.confidence:g}% interval"
 
 
-def _table(title: str) -> Table:
-    """As narrow as it can be, so that a table of seven strategies fits 80 columns."""
-    return Table(
-        title=Text(title), title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0
-    )
-
-
-def _two_lines(value: str, interval: str) -> Text:
-    return Text.assemble(value, "\n", (interval, "dim"))
-
-
 def _percent(estimate: Estimate, confidence: float = 0.95) -> tuple[str, str]:
     again = Estimate.of(estimate.successes, estimate.n, confidence)
     return f"{100 * again.value:.1f}", f"[{100 * again.low:.1f},{100 * again.high:.1f}]"
 
 
 def _area(curve: Curve) -> tuple[str, str]:
-    area = _fraction(curve.frontier.area)
-    return area, "" if curve.interval is None else f"[{','.join(map(_fraction, curve.interval))}]"
-
-
-def _fraction(value: float) -> str:
-    return f"{value:.3f}".removeprefix("0")
+    ends = "" if curve.interval is None else ",".join(map(short_fraction, curve.interval))
+    return short_fraction(curve.frontier.area), f"[{ends}]" * bool(ends)
 
 
 def _parameters(points: Sequence[FrontierPoint]) -> Text:
@@ -172,7 +165,7 @@ def _parameters(points: Sequence[FrontierPoint]) -> Text:
     if min(counts) != max(counts):
         return Text(f"{_short(min(counts))} to\n{_short(max(counts))}")
     share = f"({100 * counts[0] / points[0].total_parameters:.2f}%)"
-    return _two_lines(_short(counts[0]), share)
+    return two_lines(_short(counts[0]), share)
 
 
 def _short(count: int) -> str:

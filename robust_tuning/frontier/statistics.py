@@ -86,9 +86,28 @@ def basic_interval(
     >>> basic_interval(40.0, np.arange(101.0), 0.5)
     (5.0, 55.0)
     """
+    low, high = basic_intervals(np.array([estimate]), samples[None], confidence)
+    return float(low[0]), float(high[0])
+
+
+def basic_intervals(
+    estimates: NDArray[np.float64], samples: NDArray[np.float64], confidence: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The basic bootstrap intervals of many estimates.
+
+    Args:
+        estimates: float64 (M,).
+        samples: float64 (M, replicates); NaN counts as no sample, and every row has at least one.
+        confidence: Coverage, inside (0, 1).
+
+    Returns:
+        The lower and the upper ends, float64 (M,) each.
+    """
     check_confidence(confidence)
-    low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(2 * estimate - high), float(2 * estimate - low)
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    quantile = np.nanquantile if np.isnan(samples).any() else np.quantile  # the first is slow
+    low, high = quantile(samples, ends, axis=1)
+    return 2 * estimates - high, 2 * estimates - low
 
 
 def check_confidence(confidence: float) -> None:

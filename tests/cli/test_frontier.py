@@ -8,9 +8,11 @@ import pytest
 from robust_tuning.cli.frontier import main
 from robust_tuning.frontier import append_point
 from tests.frontier.synthetic import make_point, write_run
+from tests.frontier.synthetic_shifts import write_shifted_run
 
 STEPS = (0, 200, 400)
 FILES = {"areas.csv", "points.csv", "frontier.png", "frontier.svg"}
+OOD_FILES = {"ood.csv", "ood_summary.csv", "ood.png", "ood.svg"}
 Capture = pytest.CaptureFixture[str]
 
 
@@ -113,6 +115,7 @@ def test_an_output_that_cannot_be_made_fails_in_one_line(tmp_path: Path, capsys:
         (["run", "--confidence", "95"], "confidence is 95.0: expected 0 < confidence < 1"),
         (["run", "--replicates", "-1"], "replicates is -1"),
         (["run", "--colour"], "--colour"),
+        (["run", "--ood_reference", "nowhere:7"], "got 'nowhere:7', expected one run folder"),
     ],
 )
 def test_wrong_usage_is_two(capsys: Capture, words: list[str], complaint: str) -> None:
@@ -120,6 +123,53 @@ def test_wrong_usage_is_two(capsys: Capture, words: list[str], complaint: str) -
     out, err = capsys.readouterr()
     assert out == ""
     assert complaint in err
+
+
+def write_shifted(folder: Path, strategy: str = "LoRA") -> Path:
+    return write_shifted_run(folder, strategy, examples=50, steps=STEPS, severities=(1, 2))
+
+
+def test_shifts_are_reported_without_an_attack(tmp_path: Path, capsys: Capture) -> None:
+    for strategy in ("LoRA", "BitFit"):
+        write_shifted(tmp_path / strategy, strategy)
+    assert main([str(tmp_path), "--replicates", "20", "--confidence", "0.9"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert names(tmp_path / "frontier") == OOD_FILES
+    assert "glass_blur" in out
+    assert "quickdraw" in out
+    assert "90% intervals" in out
+    assert "mCE" not in out
+
+
+def test_attacked_and_shifted_runs_are_reported_together(tmp_path: Path, capsys: Capture) -> None:
+    write_run(tmp_path / "attacked", steps=STEPS, examples=50)
+    write_shifted(tmp_path / "shifted")
+    assert main([str(tmp_path), "--replicates", "20"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert names(tmp_path / "frontier") == FILES | OOD_FILES
+    assert "area dominated by" in out
+    assert "error above" in out
+
+
+@pytest.mark.parametrize(("suffix", "step"), [("", 400), (":200", 200)])
+def test_mce_is_relative_to_the_run_named(
+    tmp_path: Path, capsys: Capture, suffix: str, step: int
+) -> None:
+    write_shifted(tmp_path / "run")
+    reference = write_shifted(tmp_path / "reference", "BitFit")
+    words = [str(tmp_path / "run"), "--replicates", "20", "--ood_reference", f"{reference}{suffix}"]
+    assert main(words) == 0
+    assert f"relative to those of reference at step {step} (BitFit" in capsys.readouterr().out
+
+
+def test_a_reference_without_its_step_fails_in_one_line(tmp_path: Path, capsys: Capture) -> None:
+    folder = write_shifted(tmp_path / "run")
+    assert main([str(folder), "--ood_reference", f"{folder}:7"]) == 1
+    err = capsys.readouterr().err
+    assert "no evaluation at step 7" in err
+    assert len(err.splitlines()) == 1
 
 
 def test_help_is_zero(capsys: Capture) -> None:

@@ -10,6 +10,7 @@ from robust_tuning.frontier import append_point, find_runs, summarise_run
 from robust_tuning.frontier.comparison import AreaSettings, compare
 from robust_tuning.frontier.report import comparison_tables
 from tests.frontier.synthetic import STRATEGIES, make_point, write_run
+from tests.frontier.synthetic_shifts import write_shifted_run
 
 STEPS = (0, 200, 400, 1000)
 
@@ -127,3 +128,17 @@ def test_without_matplotlib_the_summary_still_comes(
     text = render(summarise_run(write_run(tmp_path / "run", steps=STEPS)))
     assert "linf-4/255: area" in text
     assert "pip install 'robust-tuning[plots]'" in text
+
+
+def test_the_summary_shows_shifts_with_and_without_an_attack(tmp_path: Path) -> None:
+    folder = write_shifted_run(tmp_path / "run", examples=50, steps=STEPS, severities=(1, 2))
+    text = render(summarise_run(folder))
+    assert "area" not in text
+    assert "OOD accuracy at the most accurate step" in text
+    assert "15 corruptions x 2 severities" in text
+    assert f"plot: {folder / 'ood.png'}" in text.replace("\n", "")
+    assert (folder / "ood.svg").exists()
+    assert not (folder / "frontier.png").exists()
+    attacked = write_run(tmp_path / "attacked", steps=STEPS, examples=50)
+    assert "OOD" not in render(summarise_run(attacked))
+    assert not (attacked / "ood.png").exists()

@@ -4,7 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_tuning.errors import ConfigurationError
-from robust_tuning.frontier.statistics import basic_interval, resampling_weights, wilson
+from robust_tuning.frontier.statistics import (
+    basic_interval,
+    basic_intervals,
+    resampling_weights,
+    wilson,
+)
 
 
 # Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I, method 3.
@@ -81,3 +86,13 @@ def test_basic_interval_takes_a_bias_off() -> None:
     samples = np.linspace(10, 20, 1001)  # an estimate of 12 whose replicates centre on 15
     low, high = basic_interval(12, samples, 0.9)
     assert (low, high) == pytest.approx((24 - 19.5, 24 - 10.5))
+
+
+def test_many_basic_intervals_are_each_its_own() -> None:
+    samples = np.random.default_rng(0).random((3, 50))
+    estimates = np.array([0.2, 0.5, 0.9])
+    samples[1, 40:] = np.nan  # no sample at all
+    low, high = basic_intervals(estimates, samples, 0.8)
+    for place, row in enumerate((samples[0], samples[1, :40], samples[2])):
+        expected = basic_interval(float(estimates[place]), row, 0.8)
+        assert (low[place], high[place]) == pytest.approx(expected)
