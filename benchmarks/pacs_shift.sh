@@ -16,7 +16,8 @@ for strategy in FullFineTuning LinearProbe BitFit LoRA; do
     --model.backbone.name vit_tiny_patch16_224 --model.backbone.pretrained "$weights" \
     --model.backbone.image_size 128 --model.strategy "$strategy" --model.lr "$rate" \
     --model.lr_scheduler CosineDecay --model.lr_scheduler.warmup_steps 5 --trainer.max_epochs 8 \
-    --adversarial.split test --adversarial.n 140 --adversarial.eps "[0.25/255, 1/255]" \
-    --adversarial.schedule.preset null --adversarial.schedule.steps "[2, 4, 8, 12, 16, 24, 32, 48]" --ood.n all
+    --adversarial.split test --adversarial.n 140 --adversarial.eps "[0.25/255]" \
+    --adversarial.schedule "{preset: null, start: false}" --ood.n all \
+    --ood.schedule "{preset: null, steps: [2, 4, 8, 12, 16, 24, 32, 48]}"
 done
 robust-tuning frontier "$folder"
