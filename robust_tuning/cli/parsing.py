@@ -92,9 +92,18 @@ def explain(message: str, cause: BaseException | None, options: set[str]) -> str
         near = difflib.get_close_matches(odd[1].rstrip("'"), names, n=4, cutoff=0.5)
         hint = f"; similar: {', '.join(near)}" if near else "; see --help"
         return f"unknown key {odd[1].rstrip(chr(39))!r}{hint}"
+    if known_plugins(key) and (single := re.search(r"<class 'list'>.*Given value: (\S+)$", text)):
+        known = known_plugins(key)
+        near = difflib.get_close_matches(single[1], known, n=1, cutoff=0.6)
+        example = near[0] if near else known[0]
+        return (
+            f"{where}got {single[1]!r}, expected a list: --{key}+={example} adds one; "
+            f"known: {', '.join(known)}"
+        )
     if choice := re.search(r"Expected a typing\.Literal\[([^\]]+)\]", text):
         got = re.search(r"(?:Got value|Given value): (.+)$", text)
-        return f"{where}got {got[1] if got else '?'}, expected one of {choice[1]}"
+        number = " or a whole number" if "Expected a <class 'int'>" in text else ""
+        return f"{where}got {got[1] if got else '?'}, expected one of {choice[1]}{number}"
     if simple := re.search(r"Expected a <class '(\w+)'>\. Got value: (.+)$", text):
         return f"{where}got {simple[2]!r}, expected {simple[1]}"
     if text.startswith("the following arguments are required"):

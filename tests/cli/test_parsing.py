@@ -29,6 +29,17 @@ OPTIONS = {"--help", "--config", "--model.lr", "--model.strategy", "--trainer.ma
             "--x: got c, expected one of 'a', 'b'",
         ),
         ("Parser key \"x\": Expected a <class 'int'>. Got value: y", "--x: got 'y', expected int"),
+        (
+            "Parser key \"n\": Expected a <class 'int'> - Expected a typing.Literal['all']. "
+            "Got value: some",
+            "--n: got some, expected one of 'all' or a whole number",
+        ),
+        (
+            "Parser key \"ood.shifts\":\n Errors: - Expected a <class 'list'> "
+            "Given value: Corruption",
+            "--ood.shifts: got 'Corruption', expected a list: --ood.shifts+=Corruptions adds one; "
+            "known: CIFAR101, Corruptions",
+        ),
         ("something\n  else", "something else"),
     ],
 )
