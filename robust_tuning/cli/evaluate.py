@@ -94,6 +94,7 @@ def _plan(words: argparse.Namespace) -> Plan:
         speed=Speed(precision=words.precision, compile=words.compile),
         keep=words.save_images,
         pretrained=words.pretrained,
+        steps=words.steps,
     )
 
 
@@ -123,6 +124,7 @@ def _shift_work(words: argparse.Namespace) -> ShiftWork:
         n=words.n if words.n is not None else settings.get("n"),
         device=_device(words),
         pretrained=words.pretrained,
+        steps=words.steps,
     )
 
 
@@ -167,6 +169,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--eps", nargs="+", metavar="EPS", help="radii, such as 1/255 4/255")
     parser.add_argument(
         "--split", choices=("validation", "test", "train"), help="default: validation"
+    )
+    parser.add_argument(
+        "--steps", nargs="+", type=int, metavar="STEP", help="only these points (default: all)"
     )
     parser.add_argument("--n", type=int, help="how many examples (default: the run's)")
     parser.add_argument(

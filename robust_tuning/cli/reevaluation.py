@@ -56,6 +56,7 @@ class Plan:
         speed: How gradients may be had faster.
         keep: As what adversarial images are saved; None saves none.
         pretrained: The backbone's weights file, where it has moved.
+        steps: Which points; None takes all.
     """
 
     attack: Adversary
@@ -69,6 +70,7 @@ class Plan:
     speed: Speed
     keep: Kept | None
     pretrained: str | None
+    steps: Sequence[int] | None = None
 
     @property
     def conditions(self) -> Conditions:
@@ -96,7 +98,7 @@ class Reevaluation:
     def __init__(self, run: Run, plan: Plan) -> None:
         self._run = run
         self._plan = plan
-        points = points_with_weights(run)
+        points = points_with_weights(run, plan.steps)
         config = read_config(run.folder)
         own = config.get("adversarial") or {}
         self.adversaries = at_radii(plan.attack, plan.eps or _radii(own))

@@ -1,5 +1,6 @@
 """Evaluating the stored points of a run on shifted images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +30,7 @@ class ShiftWork:
         n: How many of each set; `all`, or None for as many as the run's own evaluations took.
         device: Where.
         pretrained: The backbone's weights file, where it has moved.
+        steps: Which points; None takes all.
     """
 
     plan: ShiftPlan
@@ -36,6 +38,7 @@ class ShiftWork:
     n: int | Literal["all"] | None
     device: torch.device
     pretrained: str | None
+    steps: Sequence[int] | None = None
 
 
 class ShiftReevaluation:
@@ -58,7 +61,7 @@ class ShiftReevaluation:
     def __init__(self, run: Run, work: ShiftWork) -> None:
         self._run = run
         self._work = work
-        points = points_with_weights(run)
+        points = points_with_weights(run, work.steps)
         config = read_config(run.folder)
         count = (config.get("adversarial") or {}).get("n") if work.n is None else work.n
         n = None if count == "all" else count

@@ -1,22 +1,28 @@
 """What a run has kept: points with weights, and what it was trained on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # has no annotations
 
 from robust_tuning.data import BenchmarkDataModule
-from robust_tuning.errors import RunError
+from robust_tuning.errors import ConfigurationError, RunError
 from robust_tuning.frontier import FrontierPoint, Run
 from robust_tuning.plugins import from_spec
 from robust_tuning.trajectory import trajectory_path
 
 
-def points_with_weights(run: Run) -> list[FrontierPoint]:
+def points_with_weights(run: Run, steps: Sequence[int] | None = None) -> list[FrontierPoint]:
     """One point for each step whose weights were kept.
+
+    Args:
+        run: The run.
+        steps: Only these; None takes all.
 
     Raises:
         RunError: If none were.
+        ConfigurationError: If those of a step that was asked for were not.
     """
     by_step = {point.step: point for point in run.points}
     kept = [p for s, p in sorted(by_step.items()) if trajectory_path(run.folder, s).is_file()]
@@ -26,7 +32,16 @@ def points_with_weights(run: Run) -> list[FrontierPoint]:
             "cannot be evaluated again"
         )
         raise RunError(message)
-    return kept
+    if steps is None:
+        return kept
+    known = [point.step for point in kept]
+    if missing := sorted(set(steps) - set(known)):
+        message = (
+            f"--steps: {run.folder} keeps no weights of step {', '.join(map(str, missing))}; it "
+            f"keeps those of {', '.join(map(str, known))}"
+        )
+        raise ConfigurationError(message)
+    return [point for point in kept if point.step in steps]
 
 
 def read_config(folder: Path) -> dict[str, Any]:

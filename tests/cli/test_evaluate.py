@@ -72,6 +72,15 @@ def test_a_dry_run_says_what_it_would_cost_and_does_nothing(
     assert passes == pytest.approx(3 * 24 + correct * (101 + 9 * 101 + 9 * 200 + 5001), rel=0.01)
 
 
+def test_some_points_can_be_chosen(
+    run: Path, evaluated: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = evaluated("--eps", "9/255", "--n", "4", "--steps", "2")
+    assert [point.step for point in read_points(folder)] == [2]
+    said = failing(capsys, str(run), "--steps", "1", "7")
+    assert "keeps no weights of step 7; it keeps those of 0, 1, 2" in said
+
+
 def test_results_are_runs_that_can_be_compared(run: Path, evaluated: Callable[..., Path]) -> None:
     folder = evaluated("--eps", "8/255", "--n", "5")
     assert folder.resolve() in {found.folder.resolve() for found in find_runs([run])}
