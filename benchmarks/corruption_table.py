@@ -39,7 +39,7 @@ def main(words: list[str]) -> None:
     ends = intervals(folder, point.step)
     clean = point.accuracy
     print(f"clean: {100 * clean.value:.1f} [{100 * clean.low:.1f}, {100 * clean.high:.1f}]\n")
-    table = rows({key: point.ood_accuracy[key] for key in point.shifts["corruptions"].keys})  # noqa: SIM118  a field
+    table = rows({key: point.ood_accuracy[key] for key in point.shifts["corruptions"].keys})
     severities = range(1, len(table[0][1]) + 1)
     print(f"| corruption | {' | '.join(map(str, severities))} | mean |")
     print(f"|---|{'---|' * (len(severities) + 1)}")
