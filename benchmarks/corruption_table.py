@@ -3,7 +3,7 @@
     robust-tuning evaluate RUN --shifts configs/shifts/corruptions.yaml --split test --steps STEP
     python -m benchmarks.corruption_table RUN/evaluations/RESULT
 
-Rows are corruptions, columns severities and their mean, in percent, in Markdown. The last column has
+Rows are corruptions, columns severities and their mean, in percent, in Markdown. The last one has
 the mean's 95 % interval, from `ood_summary.csv`, which `robust-tuning frontier RESULT` writes.
 """
 
