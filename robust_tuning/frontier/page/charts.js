@@ -7,6 +7,7 @@ function layoutOf(x, y, more = {}) {
   return {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "closest",
     font: { family: "system-ui, DejaVu Sans, sans-serif", size: narrow ? 11 : 13, color: inkOf("--ink") },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: inkOf("--soft"), activecolor: inkOf("--accent") },
     margin: { l: narrow ? 48 : 64, r: 14, t: 12, b: 52 },
     hoverlabel: { align: "left", bgcolor: inkOf("--card"), bordercolor: inkOf("--line"), font: { color: inkOf("--ink") } },
     xaxis: { ...axis, ...x, title: { text: x.title } },
@@ -17,8 +18,8 @@ function layoutOf(x, y, more = {}) {
 
 function draw(place, [traces, layout]) {
   const config = {
-    responsive: true, displaylogo: false, scrollZoom: false,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    responsive: true, displaylogo: false, scrollZoom: false, displayModeBar: window.innerWidth < 640 ? false : "hover",
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
   };
   return Plotly.react(place, traces, layout, config).then(() => {
     place.removeAllListeners("plotly_click");

@@ -33,7 +33,7 @@ function byArea(panel) {
 function fillAnswer() {
   const cards = DATA.comparisons.flatMap((c) => c.panels.map((panel) => answerCard(c, panel)));
   if (!cards.length) cards.push(h("p", {}, "No attack was run, so there is no robust accuracy to compare. The accuracies on other kinds of images are below."));
-  section("answer").append(...cards);
+  section("answer").append(h("div", { class: "answers" }, cards));
 }
 
 function fillAsked() {

@@ -18,7 +18,7 @@ function numberCell(value, interval, digits = 3) {
   return cell(value.toFixed(digits), value, ends);
 }
 
-/** Rows are {strategy, cells, class}; the first cell is the row's heading. */
+/** Rows are {strategy, cells}; the first cell is the row's heading. */
 function table(caption, headings, rows) {
   const body = h("tbody", {}, rows.map((row) => {
     const cells = row.cells.map(({ shown, value, ends }, column) => {
@@ -26,11 +26,11 @@ function table(caption, headings, rows) {
       return column ? h("td", { "data-value": value }, content)
         : h("th", { scope: "row", "data-value": value }, content);
     });
-    return h("tr", { "data-strategy": row.strategy ?? null, class: row.class ?? null }, cells);
+    return h("tr", { "data-strategy": row.strategy ?? null }, cells);
   }));
   const heads = headings.map((heading, column) => h("th", { scope: "col" },
     h("button", { type: "button", onclick: (event) => sort(body, column, event.currentTarget) }, heading)));
-  const whole = h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, heads)), body);
+  const whole = h("table", {}, h("caption", {}, h("span", {}, caption)), h("thead", {}, h("tr", {}, heads)), body);
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, whole);
 }
 
