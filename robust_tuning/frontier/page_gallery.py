@@ -96,8 +96,11 @@ class StoredExamples:
             found["perturbation"] = found["perturbation"].astype(np.float32)
             return cls(threat=path.stem.replace("of", "/"), **found)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            message = f"{path} has no adversarial examples that can be shown ({error})"
-            raise DataError(f"{message}: evaluate the run again") from error
+            message = (
+                f"{path} holds no adversarial examples that can be shown ({error}): "
+                "evaluate the run again"
+            )
+            raise DataError(message) from error
 
     @property
     def pairs(self) -> Iterator[tuple[Picture, Picture, float]]:
@@ -146,10 +149,9 @@ class Gallery:
 
         image = Image.fromarray(picture)
         if max(image.size) > side:
-            share = side / max(image.size)
-            size = tuple(max(1, round(length * share)) for length in image.size)
+            width, height = (max(1, round(n * side / max(image.size))) for n in image.size)
             method = Image.Resampling.BOX if averaged else Image.Resampling.NEAREST
-            image = image.resize(size, method)
+            image = image.resize((width, height), method)
         file = io.BytesIO()
         image.save(file, "PNG", optimize=True)
         return self.pictures.setdefault(file.getvalue(), len(self.pictures))
@@ -169,9 +171,7 @@ class Gallery:
                     self.warnings.append(str(error))
 
 
-def _record(
-    gallery: Gallery, run: int, stored: StoredExamples, per_set: int, side: int
-) -> Record:
+def _record(gallery: Gallery, run: int, stored: StoredExamples, per_set: int, side: int) -> Record:
     names = [str(name) for name in stored.class_names]
     examples = []
     for k in _telling(stored)[:per_set]:

@@ -1,4 +1,4 @@
-"""Runs with everything that the report shows: attacks, shifts, configurations, examples, verdicts."""
+"""Runs with all that the report shows: attacks, shifts, configurations, examples, verdicts."""
 
 from pathlib import Path
 
@@ -74,7 +74,10 @@ def make_verdict(strategies: tuple[str, ...]) -> Verdict:
             strategy: (Scalar("area", 0.4, (0.3, 0.5)), Scalar("steps_to_peak", 200.0, None))
             for strategy in strategies
         },
-        definitions={"area": "the area", "steps_to_peak": "the step of the highest robust accuracy"},
+        definitions={
+            "area": "the area",
+            "steps_to_peak": "the step of the highest robust accuracy",
+        },
         differences=tuple(
             Difference(first, other, 0.05, (0.01, 0.09), called=True) for other in others
         ),
