@@ -134,6 +134,8 @@ def _figure(
         figure.legend(
             handles=handles, loc="outside lower center", ncols=3, fontsize=7, frameon=False
         )
+    figure.draw_without_rendering()  # laid out once, not again for every format
+    figure.set_layout_engine("none")
     return figure
 
 
