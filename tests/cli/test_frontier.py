@@ -243,8 +243,8 @@ def test_without_matplotlib_the_report_still_comes(
 
 def test_it_runs_as_a_process(tmp_path: Path) -> None:
     write_two(tmp_path)
-    code = "import sys; from robust_tuning.cli.frontier import main; sys.exit(main([*sys.argv[1:], '--no-report']))"
-    command = [sys.executable, "-W", "error", "-c", code]
+    code = "import sys; from robust_tuning.cli.frontier import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-W", "error", "-c", code, "--no-report"]
     done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "BitFit" in done.stdout

@@ -77,7 +77,7 @@ def save_pictures(report: Path, folder: Path) -> None:
     from PIL import Image
 
     folder.mkdir(parents=True, exist_ok=True)
-    for width, height in ((1280, 1900), (390, 2600)):
+    for width, height in ((1280, 1900), (390, 3100)):
         with browser() as driver:
             open_page(driver, report, width=width)
             shown = Image.open(io.BytesIO(picture(driver, height))).convert("RGB")
