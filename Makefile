@@ -18,7 +18,7 @@ quickstart: $(VENV)/.has-plots  ## fine-tune the shipped backbone on real digits
 
 STRATEGIES := FullFineTuning LinearProbe BitFit LoRA IA3 Adapter Compacter
 
-strategies: $(VENV)/.has-plots  ## the same with all seven strategies, and their comparison
+strategies: $(VENV)/.has-report  ## the same with all seven strategies, and their comparison
 	@for strategy in $(STRATEGIES); do \
 	  $(BIN)/robust-tuning fit --config configs/quickstart.yaml \
 	    --model.strategy $$strategy --run runs/seven/$$strategy || exit 1; \

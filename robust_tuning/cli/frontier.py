@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Callable
@@ -12,8 +13,10 @@ from rich.console import Console
 
 from robust_tuning.errors import ConfigurationError, RobustTuningError, RunError
 from robust_tuning.frontier import Run, find_runs, save_plot
+from robust_tuning.frontier.column_plots import save_column_plots
 from robust_tuning.frontier.comparison import AreaSettings, compare
 from robust_tuning.frontier.export import save_csv
+from robust_tuning.frontier.page import save_report
 from robust_tuning.frontier.pareto import Interpolation
 from robust_tuning.frontier.report import comparison_tables
 from robust_tuning.frontier.shift_comparison import compare_shifts, shift_names
@@ -24,7 +27,7 @@ from robust_tuning.frontier.shift_report import shift_tables
 
 
 def main(argv: list[str]) -> int:
-    """Print tables, write CSV and plots.
+    """Print tables, write CSV, plots and the report.
 
     Args:
         argv: The words behind `robust-tuning frontier`.
@@ -55,15 +58,21 @@ def main(argv: list[str]) -> int:
         warnings.simplefilter("always")
         warnings.showwarning = lambda message, *_: _say(message)
         try:
-            return _report(arguments.runs, arguments.output, settings, shift_settings)
+            command = shlex.join(["robust-tuning", "frontier", *argv]) if arguments.report else None
+            return _report(arguments.runs, arguments.output, settings, shift_settings, command)
         except (RobustTuningError, OSError) as error:
             _say(error)
             return 1
 
 
 def _report(
-    paths: list[Path], output: Path | None, settings: AreaSettings, shift_settings: ShiftSettings
+    paths: list[Path],
+    output: Path | None,
+    settings: AreaSettings,
+    shift_settings: ShiftSettings,
+    command: str | None,
 ) -> int:
+    """Everything for some runs; without the command that it prints, no report.html."""
     runs = _readable_runs(paths)
     comparisons, panels = compare(runs, settings), compare_shifts(runs, shift_settings)
     if not comparisons and not panels:
@@ -80,8 +89,16 @@ def _report(
     written = [
         *(save_csv(comparisons, folder) if comparisons else []),
         *save_shift_csv(panels, folder),
-        *_plots(lambda: save_plot(comparisons, folder) + save_shift_plot(panels, folder)),
+        *_optional(
+            lambda: [
+                *save_plot(comparisons, folder),
+                *save_shift_plot(panels, folder),
+                *(save_column_plots(comparisons, folder / "figures") if command else []),
+            ]
+        ),
     ]
+    if command is not None:
+        written += _optional(lambda: [save_report(comparisons, panels, {}, runs, folder, command)])
     for path in written:
         print(f"wrote {path}")
     return 0
@@ -111,9 +128,10 @@ def _is_readable(run: Run) -> bool:
     return bool(measured)
 
 
-def _plots(draw: Callable[[], list[Path]]) -> list[Path]:
+def _optional(write: Callable[[], list[Path]]) -> list[Path]:
+    """What needs a library that may be missing; then its line on stderr."""
     try:
-        return draw()
+        return write()
     except ConfigurationError as error:
         _say(error)
         return []
@@ -132,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="robust-tuning frontier",
         description="Compare runs: the frontier of accuracy and robust accuracy per strategy, "
-        "its area, accuracy under shifts, CSV files and plots.",
+        "its area, accuracy under shifts, CSV files, plots, and all of it as a page, report.html.",
     )
     parser.add_argument(
         "runs", metavar="RUN", nargs="+", type=Path, help="a run folder, or a folder of run folders"
@@ -141,7 +159,13 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="DIR",
-        help="where CSV and plots go (default: the run itself, or frontier/ beside several runs)",
+        help="where all files go (default: the run itself, or frontier/ beside several runs)",
+    )
+    parser.add_argument(
+        "--no-report",
+        dest="report",
+        action="store_false",
+        help="neither report.html nor the figures of one column in figures/: some seconds less",
     )
     parser.add_argument(
         "--interpolation",

@@ -27,18 +27,20 @@ INK, FAINT = "#222222", "#707070"
 # Inches. Every part has its fixed size, so that one strategy and nine look alike.
 PANEL_WIDTH, PANEL_HEIGHT, LEFT, RIGHT = 4.6, 3.7, 0.72, 0.2
 HEAD, MARGIN, ROW, FOOT = 1.3, 0.62, 0.21, 0.5
+_FORMATS = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
 def save_plot(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
-    """Draw one figure per comparison and write it as PNG and SVG.
+    """Draw one figure per comparison and write it as PNG, SVG and PDF.
 
     A figure shows accuracy from left to right and robust accuracy upwards, a panel per threat and
     a colour per strategy: every run's points faint and joined in order of steps, the frontier of
-    all of them bold, below it the areas with their intervals.
+    all of them bold with the intervals of its robust accuracies as a band, below it the areas with
+    their intervals.
 
     Args:
         comparisons: From `compare`; none gives no figure.
-        folder: Where the files go, `frontier.png` and `frontier.svg`; several comparisons have
+        folder: Where the files go, `frontier.png`, `.svg` and `.pdf`; several comparisons have
             their conditions in the names. Made if it is missing.
 
     Returns:
@@ -56,7 +58,7 @@ def save_plot(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
 
 
 def save_figures(drawings: Mapping[str, Callable[[], "Figure"]], folder: Path) -> list[Path]:
-    """Write figures as PNG and SVG under their names, one drawn after the other.
+    """Write figures as PNG, SVG and PDF under their names, one drawn after the other.
 
     Raises:
         ConfigurationError: matplotlib is missing.
@@ -72,10 +74,9 @@ def save_figures(drawings: Mapping[str, Callable[[], "Figure"]], folder: Path) -
     with mpl.rc_context({"svg.hashsalt": "robust-tuning", "font.family": "DejaVu Sans"}):
         for stem, drawing in drawings.items():
             figure = drawing()
-            png, svg = folder / f"{stem}.png", folder / f"{stem}.svg"
-            figure.savefig(png, dpi=160)
-            figure.savefig(svg, dpi=160, metadata={"Date": None})
-            paths += [png, svg]
+            for ending, metadata in _FORMATS.items():
+                paths.append(folder / f"{stem}.{ending}")
+                figure.savefig(paths[-1], dpi=160, metadata=metadata)
     return paths
 
 
@@ -175,6 +176,16 @@ def _draw_frontier(axes: "Axes", frontier: ParetoFrontier, colour: str, dash: ob
     staircase = frontier.interpolation == "staircase"
     # "steps-pre": a member's robust accuracy holds from the member before it up to the member.
     drawstyle = "steps-pre" if staircase else "default"
+    estimates = [point.robust_accuracy[frontier.threat] for point in frontier.members]
+    axes.fill_between(
+        [min(low, x[0]), *x],
+        [estimate.low for estimate in (estimates[0], *estimates)],
+        [estimate.high for estimate in (estimates[0], *estimates)],
+        step="pre" if staircase else None,
+        color=colour,
+        alpha=0.1,
+        linewidth=0,
+    )
     ends = ([min(low, x[0]), x[0]], [y[0], y[0]]), ([x[-1], x[-1]], [y[-1], min(floor, y[-1])])
     for end_x, end_y in ends:
         axes.plot(end_x, end_y, color=colour, linewidth=0.9, linestyle=dash)

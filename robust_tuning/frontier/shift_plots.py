@@ -48,7 +48,7 @@ _NOTE = (
 
 
 def save_shift_plot(panels: Sequence[ShiftPanel], folder: Path) -> list[Path]:
-    """Draw one figure per benchmark, backbone and split, and write it as PNG and SVG.
+    """Draw one figure per benchmark, backbone and split, and write it as PNG, SVG and PDF.
 
     A figure shows clean accuracy from left to right and the mean accuracy under a shift upwards,
     both on the probit scale, where accuracies tend to lie on a line: a panel per shift, a colour
@@ -57,8 +57,8 @@ def save_shift_plot(panels: Sequence[ShiftPanel], folder: Path) -> list[Path]:
 
     Args:
         panels: From `compare_shifts`; none gives no figure.
-        folder: Where the files go, `ood.png` and `ood.svg`; several figures have their conditions
-            in the names. Made if it is missing.
+        folder: Where the files go, `ood.png`, `.svg` and `.pdf`; several figures have their
+            conditions in the names. Made if it is missing.
 
     Returns:
         The files written.

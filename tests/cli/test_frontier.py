@@ -11,9 +11,13 @@ from tests.frontier.synthetic import make_point, write_run
 from tests.frontier.synthetic_shifts import write_shifted_run
 
 STEPS = (0, 200, 400)
-FILES = {"areas.csv", "points.csv", "frontier.png", "frontier.svg"}
-OOD_FILES = {"ood.csv", "ood_summary.csv", "ood.png", "ood.svg"}
+FILES = {"areas.csv", "points.csv", "frontier.png", "frontier.svg", "frontier.pdf"}
+OOD_FILES = {"ood.csv", "ood_summary.csv", "ood.png", "ood.svg", "ood.pdf"}
 Capture = pytest.CaptureFixture[str]
+
+
+def quick(words: list[str]) -> int:
+    return main([*words, "--no-report"])
 
 
 def write_two(folder: Path) -> Path:
@@ -28,7 +32,7 @@ def names(folder: Path) -> set[str]:
 
 def test_several_runs_are_reported_beside_them(tmp_path: Path, capsys: Capture) -> None:
     write_two(tmp_path)
-    assert main([str(tmp_path), "--replicates", "20"]) == 0
+    assert quick([str(tmp_path), "--replicates", "20"]) == 0
     out, err = capsys.readouterr()
     assert names(tmp_path / "frontier") == FILES
     assert err == ""
@@ -37,13 +41,13 @@ def test_several_runs_are_reported_beside_them(tmp_path: Path, capsys: Capture) 
     for name in FILES:
         assert f"wrote {tmp_path / 'frontier' / name}" in out
     # Its own output is no run: a second call sees the same two.
-    assert main([str(tmp_path), "--replicates", "20"]) == 0
+    assert quick([str(tmp_path), "--replicates", "20"]) == 0
     assert capsys.readouterr().out == out
 
 
 def test_one_run_is_reported_in_its_own_folder(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", steps=STEPS, examples=200)
-    assert main([str(folder)]) == 0
+    assert quick([str(folder)]) == 0
     assert names(folder) >= FILES
 
 
@@ -51,7 +55,7 @@ def test_output_reference_and_interpolation_are_taken(tmp_path: Path, capsys: Ca
     write_two(tmp_path / "runs")
     options = ["--interpolation", "linear", "--reference", "0.1,0.02", "--confidence", "0.9"]
     output = tmp_path / "deep" / "out"
-    assert main([str(tmp_path / "runs"), "--output", str(output), *options]) == 0
+    assert quick([str(tmp_path / "runs"), "--output", str(output), *options]) == 0
     out = capsys.readouterr().out
     assert "straight lines between its members) above accuracy 0.1 and robust accuracy 0.02" in out
     assert "90% intervals" in out
@@ -71,7 +75,7 @@ def test_what_cannot_be_reported_has_its_line_and_the_rest_comes(
     (tmp_path / "newer" / "frontier.jsonl").write_text(newer + "\n")
     append_point(tmp_path / "clean", make_point(robust_accuracy={}, attack=None))
     paths = [str(tmp_path / name) for name in ("missing", *sorted(names(tmp_path)))]
-    assert main([*paths, "--replicates", "20"]) == 0
+    assert quick([*paths, "--replicates", "20"]) == 0
     out, err = capsys.readouterr()
     assert "LoRA" in out
     for expected in (
@@ -91,7 +95,7 @@ def test_what_cannot_be_reported_has_its_line_and_the_rest_comes(
 @pytest.mark.parametrize("content", ["", '{"schema": 1,'])
 def test_nothing_to_report_fails(tmp_path: Path, capsys: Capture, content: str) -> None:
     (tmp_path / "frontier.jsonl").write_text(content)
-    assert main([str(tmp_path)]) == 1
+    assert quick([str(tmp_path)]) == 1
     assert "nothing to report" in capsys.readouterr().err
     assert names(tmp_path) == {"frontier.jsonl"}
 
@@ -99,7 +103,7 @@ def test_nothing_to_report_fails(tmp_path: Path, capsys: Capture, content: str) 
 def test_an_output_that_cannot_be_made_fails_in_one_line(tmp_path: Path, capsys: Capture) -> None:
     folder = write_run(tmp_path / "run", steps=STEPS, examples=200)
     (tmp_path / "file").touch()
-    assert main([str(folder), "--output", str(tmp_path / "file" / "out")]) == 1
+    assert quick([str(folder), "--output", str(tmp_path / "file" / "out")]) == 1
     err = capsys.readouterr().err
     assert "Not a directory" in err
     assert len(err.splitlines()) == 1
@@ -119,7 +123,7 @@ def test_an_output_that_cannot_be_made_fails_in_one_line(tmp_path: Path, capsys:
     ],
 )
 def test_wrong_usage_is_two(capsys: Capture, words: list[str], complaint: str) -> None:
-    assert main(words) == 2
+    assert quick(words) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert complaint in err
@@ -132,7 +136,7 @@ def write_shifted(folder: Path, strategy: str = "LoRA") -> Path:
 def test_shifts_are_reported_without_an_attack(tmp_path: Path, capsys: Capture) -> None:
     for strategy in ("LoRA", "BitFit"):
         write_shifted(tmp_path / strategy, strategy)
-    assert main([str(tmp_path), "--replicates", "20", "--confidence", "0.9"]) == 0
+    assert quick([str(tmp_path), "--replicates", "20", "--confidence", "0.9"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert names(tmp_path / "frontier") == OOD_FILES
@@ -145,7 +149,7 @@ def test_shifts_are_reported_without_an_attack(tmp_path: Path, capsys: Capture) 
 def test_attacked_and_shifted_runs_are_reported_together(tmp_path: Path, capsys: Capture) -> None:
     write_run(tmp_path / "attacked", steps=STEPS, examples=50)
     write_shifted(tmp_path / "shifted")
-    assert main([str(tmp_path), "--replicates", "20"]) == 0
+    assert quick([str(tmp_path), "--replicates", "20"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert names(tmp_path / "frontier") == FILES | OOD_FILES
@@ -160,20 +164,20 @@ def test_mce_is_relative_to_the_run_named(
     write_shifted(tmp_path / "run")
     reference = write_shifted(tmp_path / "reference", "BitFit")
     words = [str(tmp_path / "run"), "--replicates", "20", "--ood_reference", f"{reference}{suffix}"]
-    assert main(words) == 0
+    assert quick(words) == 0
     assert f"relative to those of reference at step {step} (BitFit" in capsys.readouterr().out
 
 
 def test_a_reference_without_its_step_fails_in_one_line(tmp_path: Path, capsys: Capture) -> None:
     folder = write_shifted(tmp_path / "run")
-    assert main([str(folder), "--ood_reference", f"{folder}:7"]) == 1
+    assert quick([str(folder), "--ood_reference", f"{folder}:7"]) == 1
     err = capsys.readouterr().err
     assert "no evaluation at step 7" in err
     assert len(err.splitlines()) == 1
 
 
 def test_help_is_zero(capsys: Capture) -> None:
-    assert main(["--help"]) == 0
+    assert quick(["--help"]) == 0
     assert "robust-tuning frontier" in capsys.readouterr().out
 
 
@@ -182,7 +186,7 @@ def test_without_matplotlib_tables_and_csv_still_come(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     write_two(tmp_path)
-    assert main([str(tmp_path), "--replicates", "0"]) == 0
+    assert quick([str(tmp_path), "--replicates", "0"]) == 0
     out, err = capsys.readouterr()
     assert names(tmp_path / "frontier") == {"areas.csv", "points.csv"}
     assert "LoRA" in out
@@ -196,14 +200,51 @@ def test_runs_far_apart_are_reported_in_the_current_folder(
     monkeypatch.chdir(runs[0])
     # As if the two folders shared the root alone.
     monkeypatch.setattr(os.path, "commonpath", lambda _: tmp_path.anchor)
-    assert main([*map(str, runs), "--replicates", "0"]) == 0
+    assert quick([*map(str, runs), "--replicates", "0"]) == 0
     assert names(runs[0] / "frontier") == FILES
+
+
+def test_the_report_has_the_command_and_figures_stand_beside_it(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    pytest.importorskip("plotly")
+    run = write_run(tmp_path / "a run", steps=STEPS, examples=50, threats=("linf-1/255",))
+    words = [str(run), "--replicates", "20"]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert f"wrote {run / 'report.html'}" in out
+    assert f"wrote {run / 'figures' / 'areas.pdf'}" in out
+    assert f"robust-tuning frontier '{run}' --replicates 20" in (run / "report.html").read_text()
+
+
+def test_without_plotly_all_but_the_report_comes(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    run = write_run(tmp_path / "run", steps=STEPS, examples=50, threats=("linf-1/255",))
+    assert main([str(run), "--replicates", "0"]) == 0
+    assert capsys.readouterr().err.count("pip install 'robust-tuning[report]'") == 1
+    assert names(run) >= {*FILES, "figures"}
+    assert not (run / "report.html").exists()
+
+
+def test_without_matplotlib_the_report_still_comes(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("plotly")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    run = write_run(tmp_path / "run", steps=STEPS, examples=50)
+    assert main([str(run), "--replicates", "0"]) == 0
+    assert capsys.readouterr().err.count("pip install 'robust-tuning[plots]'") == 1
+    assert (run / "report.html").exists()
+    assert not (run / "figures").exists()
 
 
 def test_it_runs_as_a_process(tmp_path: Path) -> None:
     write_two(tmp_path)
     code = "import sys; from robust_tuning.cli.frontier import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-W", "error", "-c", code]
+    command = [sys.executable, "-W", "error", "-c", code, "--no-report"]
     done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "BitFit" in done.stdout

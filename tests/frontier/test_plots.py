@@ -23,17 +23,19 @@ def compare_two(folder: Path, settings: AreaSettings) -> Comparison:
     return comparison
 
 
-def test_the_files_are_a_png_and_an_svg_and_reproducible(tmp_path: Path) -> None:
+def test_the_files_are_of_three_formats_and_reproducible(tmp_path: Path) -> None:
     comparison = compare_two(tmp_path, AreaSettings(replicates=20))
-    png, svg = save_plot([comparison], tmp_path / "out")
-    assert (png.name, svg.name) == ("frontier.png", "frontier.svg")
+    png, svg, pdf = save_plot([comparison], tmp_path / "out")
+    names = [path.name for path in (png, svg, pdf)]
+    assert names == ["frontier.png", "frontier.svg", "frontier.pdf"]
     image = imread(png)
     assert image.shape[0] > 600
     assert image.shape[1] > 1200
     assert image[..., :3].std() > 0.05, "not blank"
     assert ET.parse(svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     again = save_plot([comparison], tmp_path / "again")
-    assert [path.read_bytes() for path in again] == [png.read_bytes(), svg.read_bytes()]
+    assert [path.read_bytes() for path in again] == [p.read_bytes() for p in (png, svg, pdf)]
+    assert pdf.read_bytes().startswith(b"%PDF")
 
 
 def test_every_panel_has_its_words(tmp_path: Path) -> None:
@@ -85,6 +87,16 @@ def test_the_area_below_the_drawn_frontier_is_the_area_said(
         assert area == pytest.approx(expected)
 
 
+def test_the_band_is_the_intervals_of_the_members(tmp_path: Path) -> None:
+    comparison = compare_two(tmp_path, AreaSettings(replicates=0))
+    panel, axes = comparison.panels[0], draw(comparison).axes[0]
+    for curve, band in zip(reversed(panel.curves), axes.collections, strict=True):
+        (path,) = band.get_paths()
+        heights = {float(y) for y in np.asarray(path.vertices)[:, 1]}
+        ends = [point.robust_accuracy[panel.threat] for point in curve.frontier.members]
+        assert heights == {end for e in ends for end in (e.low, e.high)}
+
+
 def test_each_strategy_has_one_colour_in_all_panels(tmp_path: Path) -> None:
     for strategy in STRATEGIES:
         write_run(tmp_path / strategy, strategy, steps=(0, 400), examples=100)
@@ -103,7 +115,7 @@ def test_several_comparisons_have_their_own_files(tmp_path: Path) -> None:
     for benchmark in ("caltech256", "a/b c"):
         append_point(tmp_path / benchmark, make_point(benchmark=benchmark))
     paths = save_plot(compare(find_runs([tmp_path]), AreaSettings()), tmp_path / "out")
-    assert len(set(paths)) == 4
+    assert len(set(paths)) == 6
     assert all(path.parent == tmp_path / "out" and path.stat().st_size for path in paths)
 
 

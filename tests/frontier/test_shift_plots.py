@@ -27,13 +27,13 @@ def panels_of(folder: Path, **settings: object) -> list[ShiftPanel]:
     return compare_shifts(find_runs([folder]), ShiftSettings(replicates=10))
 
 
-def test_the_files_are_a_png_and_an_svg_and_reproducible(tmp_path: Path) -> None:
+def test_the_files_are_of_three_formats_and_reproducible(tmp_path: Path) -> None:
     panels = panels_of(tmp_path / "runs")
-    png, svg = save_shift_plot(panels, tmp_path / "out")
-    assert (png.name, svg.name) == ("ood.png", "ood.svg")
+    png, svg, pdf = save_shift_plot(panels, tmp_path / "out")
+    assert [path.name for path in (png, svg, pdf)] == ["ood.png", "ood.svg", "ood.pdf"]
     assert ET.parse(svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     again = save_shift_plot(panels, tmp_path / "again")
-    assert [path.read_bytes() for path in again] == [png.read_bytes(), svg.read_bytes()]
+    assert [path.read_bytes() for path in again] == [p.read_bytes() for p in (png, svg, pdf)]
 
 
 def test_points_line_and_diagonal_stand_on_the_probit_scale(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_few_points_and_attacked_images_are_drawn(tmp_path: Path) -> None:
 def test_several_benchmarks_have_their_own_files(tmp_path: Path) -> None:
     panels = panels_of(tmp_path / "a") + panels_of(tmp_path / "b", benchmark="x/y z")
     names = [path.name for path in save_shift_plot(panels, tmp_path / "out")]
-    assert len(set(names)) == 4
+    assert len(set(names)) == 6
     assert all(name.startswith(("ood-caltech256-", "ood-x-y-z-")) for name in names)
 
 
