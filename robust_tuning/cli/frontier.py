@@ -10,6 +10,7 @@ from typing import get_args
 
 from rich.console import Console
 
+from robust_tuning.cli.wandb_points import add_wandb_option, chosen_runs
 from robust_tuning.errors import ConfigurationError, RobustTuningError, RunError
 from robust_tuning.frontier import Run, find_runs, save_plot
 from robust_tuning.frontier.comparison import AreaSettings, compare
@@ -35,6 +36,8 @@ def main(argv: list[str]) -> int:
     parser = _parser()
     try:
         arguments = parser.parse_args(argv)
+        if not (arguments.runs or arguments.wandb):
+            parser.error("name a RUN, or --wandb ENTITY/PROJECT")
         settings = AreaSettings(
             reference=arguments.reference,
             interpolation=arguments.interpolation,
@@ -55,7 +58,7 @@ def main(argv: list[str]) -> int:
         warnings.simplefilter("always")
         warnings.showwarning = lambda message, *_: _say(message)
         try:
-            return _report(arguments.runs, arguments.output, settings, shift_settings)
+            return _report(chosen_runs(arguments), arguments.output, settings, shift_settings)
         except (RobustTuningError, OSError) as error:
             _say(error)
             return 1
@@ -135,8 +138,9 @@ def _parser() -> argparse.ArgumentParser:
         "its area, accuracy under shifts, CSV files and plots.",
     )
     parser.add_argument(
-        "runs", metavar="RUN", nargs="+", type=Path, help="a run folder, or a folder of run folders"
+        "runs", metavar="RUN", nargs="*", type=Path, help="a run folder, or a folder of run folders"
     )
+    add_wandb_option(parser)
     parser.add_argument(
         "--output",
         type=Path,

@@ -10,12 +10,10 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from robust_tuning.frontier import FrontierPoint
 from robust_tuning.frontier.examples import PerturbedExamples
+from robust_tuning.frontier.history import KEYS, to_row
 from robust_tuning.loggers.wandb_media import media
 
 log = logging.getLogger(__name__)
-
-# The line of the run's file, its place there, and how many lines there are: what to read back.
-POINT, PLACE, COUNT = "frontier/point", "frontier/place", "frontier/count"
 
 
 class RunLogger(WandbLogger):
@@ -29,7 +27,7 @@ class RunLogger(WandbLogger):
         if define is not None:
             define("frontier/step")
             define("frontier/*", step_metric="frontier/step")
-            for name in (POINT, PLACE, COUNT):
+            for name in KEYS:
                 define(name, step_metric="frontier/step", summary="none", hidden=True)
 
     @rank_zero_only
@@ -59,12 +57,7 @@ class RunLogger(WandbLogger):
             examples: By threat, a few adversarial images.
         """
         point = points[place]
-        numbers: dict[str, Any] = {
-            **metrics,
-            POINT: point.to_json(),
-            PLACE: place,
-            COUNT: len(points),
-        }
+        numbers: dict[str, Any] = {**metrics, **to_row(points, place)}
         if point.split != points[0].split:  # the area in the summary stays that of the training
             numbers = {k: v for k, v in numbers.items() if not k.startswith("frontier/area")}
 
