@@ -68,6 +68,7 @@ def make_wandb_logger(
                 id=chosen,
                 resume="allow",
                 offline=offline,
+                mode="offline" if offline else "online",  # its own settings may be read already
                 project=settings.project,
                 entity=settings.entity,
                 config=config,
