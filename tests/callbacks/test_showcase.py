@@ -42,7 +42,7 @@ def run(folder: Path, **settings: Any) -> tuple[Any, Any]:
     """A short training with an evaluation before every epoch; the trainer and its model."""
     settings = {"schedule": Schedule("epoch"), "n": 60, **settings}
     trainer = make_trainer(folder, make_evaluation(**settings), max_epochs=2)
-    tuner = make_tuner(lr=2e-2)
+    tuner = make_tuner()
     trainer.fit(tuner, datamodule=make_data())
     return trainer, tuner
 
