@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -135,14 +135,12 @@ class AdversarialEvaluation(ScheduledEvaluation):
         if not self.examples or not trainer.is_global_zero:
             return {}
 
-        def attacking(few: Iterable[Batch]) -> Outcomes:
+        def attacking(few: Batch, adversary: Adversary) -> Outcomes:
             return evaluate(
                 tuner.backbone,
-                few,
-                self.attacks,
+                [few],
+                adversary,
                 batch_size=self.batch_size,
-                inherit=self.inherit,
-                audit=0,
                 warm_start=self._memory.recalled(split) if self.warm_start else None,
                 keep="float32",
                 sanity=False,
@@ -151,7 +149,8 @@ class AdversarialEvaluation(ScheduledEvaluation):
             )
 
         showcase = Showcase(trainer.global_step, split, self.examples, tuple(data.class_names))
-        return showcase.of(tuner, data.evaluation_examples(split, self.n), outcomes, attacking)
+        examples = data.evaluation_examples(split, self.n)
+        return showcase.of(tuner, examples, outcomes, self.attacks, attacking)
 
     def is_in(self, point: FrontierPoint) -> bool:
         """Whether it was attacked."""

@@ -1,6 +1,6 @@
 """A few adversarial examples of an evaluation, for looking at; no number knows of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
-from robust_tuning.attacks import AdversarialExamples, Outcomes
+from robust_tuning.attacks import AdversarialExamples, Adversary, Outcomes
 from robust_tuning.callbacks.evaluation import prepared
 from robust_tuning.data.examples import collate
 from robust_tuning.data.loader import BatchLoader
@@ -18,20 +18,19 @@ from robust_tuning.isolation import undisturbed
 from robust_tuning.tuner import RobustTuner
 from robust_tuning.types import Batch, Split
 
-Attacking = Callable[[Iterable[Batch]], Outcomes]
+Attacking = Callable[[Batch, Adversary], Outcomes]
 
 
-def choose(outcomes: Outcomes, count: int) -> dict[str, NDArray[np.int64]]:
-    """The places of a few examples by threat: of the broken ones those with the lowest indices.
+def choose(outcomes: Outcomes, threat: str, count: int) -> NDArray[np.int64]:
+    """The places of a few examples: of those broken under a threat the ones with lowest indices.
 
-    Where too few are broken, such as were attacked in vain join them. None is chosen that is
-    misclassified without an attack.
+    Where too few are broken, such as were attacked in vain join them; none is chosen that is
+    misclassified without an attack. They come by rising index.
     """
     attacked = np.flatnonzero(outcomes.clean_correct)
-    return {
-        threat: attacked[np.lexsort((outcomes.indices[attacked], robust[attacked]))][:count]
-        for threat, robust in outcomes.robust.items()
-    }
+    withstood, index = outcomes.robust[threat][attacked], outcomes.indices[attacked]
+    chosen = attacked[np.lexsort((index, withstood))][:count]
+    return chosen[np.argsort(outcomes.indices[chosen])]
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,8 @@ class Showcase:
 
     These are attacked once more by themselves, in the same way: what becomes of an example depends
     on its index and the attack's seed alone. The evaluation need not keep its images, then, and
-    counts nothing twice.
+    counts nothing twice. Here each radius is searched by itself, so that an example which the
+    evaluation knew from a smaller one shows what the attack does at its own.
 
     Attributes:
         step: Of the evaluation.
@@ -59,6 +59,7 @@ class Showcase:
         tuner: RobustTuner,
         examples: Dataset[Batch],
         outcomes: Outcomes,
+        adversaries: Sequence[Adversary],
         attacking: Attacking,
     ) -> dict[str, PerturbedExamples]:
         """Attack a few examples for showing.
@@ -67,42 +68,38 @@ class Showcase:
             tuner: The model, left as found.
             examples: Of the evaluation, in its order.
             outcomes: What the evaluation found.
+            adversaries: Of the evaluation.
             attacking: Attacks examples as the evaluation did, and keeps the images in float32.
 
         Returns:
             By threat; threats under which nothing was attacked are left out.
         """
-        chosen = choose(outcomes, self.count)
-        places = sorted({int(place) for some in chosen.values() for place in some})
-        if not places:
-            return {}
+        shown = {}
         with undisturbed(tuner.backbone):
-            loader = BatchLoader(Subset(examples, places), len(places), collate_fn=collate)
-            [batch] = prepared(tuner, loader)
-            adversarial = attacking([batch]).adversarial
-            shown = {
-                threat: self._shown(tuner, batch, outcomes.indices[chosen[threat]], found)
-                for threat, found in adversarial.items()
-            }
-        return {threat: some for threat, some in shown.items() if len(some)}
+            for adversary in adversaries:
+                threat = adversary.threat.key
+                places = choose(outcomes, threat, self.count)
+                if not len(places):
+                    continue
+                few = Subset(examples, places.tolist())
+                [batch] = prepared(tuner, BatchLoader(few, len(few), collate_fn=collate))
+                found = attacking(batch, adversary).adversarial.get(threat)
+                if found is not None:
+                    shown[threat] = self._shown(tuner, batch, found)
+        return shown
 
     def _shown(
-        self,
-        tuner: RobustTuner,
-        batch: Batch,
-        indices: NDArray[np.int64],
-        found: AdversarialExamples,
+        self, tuner: RobustTuner, batch: Batch, found: AdversarialExamples
     ) -> PerturbedExamples:
-        # An example whose verdict another radius has settled was not attacked at this one.
-        wanted, known = np.intersect1d(indices, found.indices), batch.indices.cpu().numpy()
-        order = np.argsort(known)
-        places = torch.from_numpy(order[np.searchsorted(known, wanted, sorter=order)])
-        clean, perturbed = batch.images.cpu()[places], found.of(torch.from_numpy(wanted))
+        indices = batch.indices.cpu()
+        # Without those whose verdict an adversary in stages reaches without an attack.
+        kept = torch.from_numpy(np.isin(indices.numpy(), found.indices))
+        clean, perturbed = batch.images.cpu()[kept], found.of(indices[kept])
         return PerturbedExamples(
             step=self.step,
             split=self.split,
-            index=wanted,
-            label=batch.labels.cpu()[places].numpy(),
+            index=indices[kept].numpy(),
+            label=batch.labels.cpu()[kept].numpy(),
             clean=(clean * 255).round().to(torch.uint8).numpy(),
             perturbation=(perturbed - clean).half().numpy(),
             predicted_clean=_predicted(tuner, clean),
