@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -17,13 +17,15 @@ from robust_tuning.callbacks.measurement import Measurement
 from robust_tuning.callbacks.memory import Memory
 from robust_tuning.callbacks.progress import evaluation_bar
 from robust_tuning.callbacks.schedule import Schedule
+from robust_tuning.callbacks.showcase import Showcase
 from robust_tuning.data import BenchmarkDataModule
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.frontier import AttackIdentity, Cost, ExampleOutcomes, FrontierPoint
+from robust_tuning.frontier.examples import PerturbedExamples
 from robust_tuning.plugins import spec_of
 from robust_tuning.strategies.base import Strategy
 from robust_tuning.tuner import RobustTuner
-from robust_tuning.types import Split
+from robust_tuning.types import Batch, Split
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,8 @@ class AdversarialEvaluation(ScheduledEvaluation):
             before. Finds a little more; each number then depends on those before it, which its
             fingerprint says. Checkpoints grow by two bytes for each value of the images.
         speed: How gradients may be had faster.
+        examples: Of each threat, how many adversarial examples of the latest evaluation to keep for
+            looking at; they decide no number.
 
     Raises:
         ConfigurationError: If an argument is out of range.
@@ -65,10 +69,14 @@ class AdversarialEvaluation(ScheduledEvaluation):
         audit: int = 60,
         warm_start: bool = False,
         speed: Speed = Speed(),  # noqa: B008  frozen
+        examples: int = 4,
     ) -> None:
         super().__init__(schedule=schedule, split=split, n=n)
         if batch_size < 1:
             message = f"adversarial.batch_size is {batch_size}, expected at least 1"
+            raise ConfigurationError(message)
+        if examples < 0:
+            message = f"adversarial.examples is {examples}, expected a number, or 0 for none"
             raise ConfigurationError(message)
         self.attack = PGD() if attack is None else attack
         self.eps = eps
@@ -77,6 +85,7 @@ class AdversarialEvaluation(ScheduledEvaluation):
         self.audit = audit
         self.warm_start = warm_start
         self.speed = speed
+        self.examples = examples
         self._memory = Memory()
         self.attacks = at_radii(self.attack, eps)
 
@@ -102,6 +111,7 @@ class AdversarialEvaluation(ScheduledEvaluation):
                 total=n,
                 on_progress=bar.update if bar else None,
             )
+        shown = self._examples(trainer, tuner, data, outcomes, split)
         if self.warm_start:
             self._memory.remember(split, outcomes.adversarial)
         report_signs(outcomes, f"step {trainer.global_step}")
@@ -110,9 +120,37 @@ class AdversarialEvaluation(ScheduledEvaluation):
             warm_start=self.warm_start,
             low_precision=self.speed.lowers_precision(tuner.device),
         )
-        return to_measurement(
-            outcomes, identify(self.attack, tuner.backbone.perturb, conditions), split
-        )
+        identity = identify(self.attack, tuner.backbone.perturb, conditions)
+        return replace(to_measurement(outcomes, identity, split), examples=shown)
+
+    def _examples(
+        self,
+        trainer: Trainer,
+        tuner: RobustTuner,
+        data: BenchmarkDataModule,
+        outcomes: Outcomes,
+        split: Split,
+    ) -> dict[str, PerturbedExamples]:
+        """A few of the examples, attacked once more by themselves, as before."""
+        if not self.examples or not trainer.is_global_zero:
+            return {}
+
+        def attacking(few: Batch, adversary: Adversary) -> Outcomes:
+            return evaluate(
+                tuner.backbone,
+                [few],
+                adversary,
+                batch_size=self.batch_size,
+                warm_start=self._memory.recalled(split) if self.warm_start else None,
+                keep="float32",
+                sanity=False,
+                speed=replace(self.speed, compile=False),  # for so few it would take longer
+                folded=folding(tuner),
+            )
+
+        showcase = Showcase(trainer.global_step, split, self.examples, tuple(data.class_names))
+        examples = data.evaluation_examples(split, self.n)
+        return showcase.of(tuner, examples, outcomes, self.attacks, attacking)
 
     def is_in(self, point: FrontierPoint) -> bool:
         """Whether it was attacked."""

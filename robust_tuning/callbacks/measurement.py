@@ -1,15 +1,18 @@
-"""What an evaluation hands to the recorder."""
+"""What an evaluation hands to the recorder, and the recorder to a logger."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
 
 from robust_tuning.frontier import (
     AttackIdentity,
     Cost,
     Estimate,
     ExampleOutcomes,
+    FrontierPoint,
     ShiftIdentity,
 )
+from robust_tuning.frontier.examples import PerturbedExamples
 from robust_tuning.types import Split
 
 
@@ -25,6 +28,7 @@ class Measurement:
         diagnostics: By threat, signs of a weak attack as counts.
         shifts: By name, what measured the accuracies on shifted images.
         calibration: By shift, and under `clean`, the expected calibration error.
+        examples: By threat, a few adversarial images for looking at.
     """
 
     split: Split
@@ -34,6 +38,7 @@ class Measurement:
     diagnostics: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     shifts: Mapping[str, ShiftIdentity] = field(default_factory=dict)
     calibration: Mapping[str, Estimate] = field(default_factory=dict)
+    examples: Mapping[str, PerturbedExamples] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> Estimate:
@@ -62,3 +67,24 @@ class Measurement:
         own = self.outcomes
         base = own if self.attack is not None else outcomes
         return replace(base, shifts={**outcomes.shifts, **own.shifts})
+
+
+@runtime_checkable
+class PointLogger(Protocol):
+    """A logger that can show more of a point than its numbers."""
+
+    def log_point(
+        self,
+        points: Sequence[FrontierPoint],
+        place: int,
+        metrics: Mapping[str, float],
+        examples: Mapping[str, PerturbedExamples],
+    ) -> None:
+        """Log a point.
+
+        Args:
+            points: All of the run so far.
+            place: Where among them the one to log stands.
+            metrics: What was measured just now, under the names that other loggers get it by.
+            examples: By threat, a few adversarial images.
+        """

@@ -63,7 +63,7 @@ def joined(known: FrontierPoint, point: FrontierPoint) -> FrontierPoint:
 
 def frontier_steps(points: list[FrontierPoint]) -> set[int]:
     """Steps of points that none dominates under some threat, or on average under some shift."""
-    means = [(point, shift_means(point)) for point in points]
+    means = [(point, point.shift_means) for point in points]
     names = {name for _, mean in means for name in mean}
     curves = [
         *(
@@ -79,18 +79,10 @@ def frontier_steps(points: list[FrontierPoint]) -> set[int]:
     return steps
 
 
-def shift_means(point: FrontierPoint) -> dict[str, float]:
-    """By shift the mean over its sets, each counting alike."""
-    return {
-        name: sum(point.ood_accuracy[key].value for key in shift.keys) / len(shift.keys)
-        for name, shift in point.shifts.items()
-    }
-
-
 def sentence(point: FrontierPoint) -> str:
     """A point in a line."""
     parts = [f"   {key} {_number(value)}" for key, value in point.robust_accuracy.items()]
-    for name, mean in shift_means(point).items():
+    for name, mean in point.shift_means.items():
         keys = point.shifts[name].keys
         if len(keys) == 1:
             parts.append(f"   {keys[0]} {_number(point.ood_accuracy[keys[0]])}")

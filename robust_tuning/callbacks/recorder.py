@@ -1,7 +1,8 @@
 """Where the points of a run go: its folder, and the loggers."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from json import dumps
@@ -13,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
 from robust_tuning import __version__
-from robust_tuning.callbacks.measurement import Measurement
+from robust_tuning.callbacks.measurement import Measurement, PointLogger
 from robust_tuning.callbacks.points import (
     areas,
     completes,
@@ -21,7 +22,6 @@ from robust_tuning.callbacks.points import (
     is_repetition,
     joined,
     sentence,
-    shift_means,
 )
 from robust_tuning.callbacks.progress import announce
 from robust_tuning.data import BenchmarkDataModule
@@ -34,6 +34,7 @@ from robust_tuning.frontier import (
     replace_point,
     truncate_points,
 )
+from robust_tuning.frontier.examples import PerturbedExamples, examples_path
 from robust_tuning.frontier.outcomes import outcomes_path
 from robust_tuning.plugins import spec_of
 from robust_tuning.trajectory import save_point, trajectory_path
@@ -144,22 +145,54 @@ class FrontierRecorder(Callback):
         if any(is_repetition(point, known) for known in self._points):
             return
         earlier = next((p for p in reversed(self._points) if completes(point, p)), None)
+        place = self._store(trainer, tuner, measurement, point, earlier)
+        # Of the step that the point has: the trainer forgets it under `validate` and `test`.
+        examples = {t: replace(e, step=point.step) for t, e in measurement.examples.items()}
+        for threat, some in examples.items():
+            some.write(examples_path(self.path, threat))
+        metrics = self._metrics(point, anew=earlier is None or point.attack is not None)
+        self._log(trainer, place, metrics, examples)
+
+    def _store(
+        self,
+        trainer: Trainer,
+        tuner: RobustTuner,
+        measurement: Measurement,
+        point: FrontierPoint,
+        earlier: FrontierPoint | None,
+    ) -> int:
+        """Write a point, into the line of an earlier one where it completes that; its place."""
         path = outcomes_path(self.path, point.step, point.split)
         if earlier is None:
             measurement.outcomes.write(path)
-        else:
-            measurement.joined_to(ExampleOutcomes.read(path)).write(path)
-        if earlier is None and trainer.state.fn == "fit" and self._keeps(tuner) != "none":
-            save_point(tuner, trajectory_path(self.path, point.step))
-        if earlier is None:
+            if trainer.state.fn == "fit" and self._keeps(tuner) != "none":
+                save_point(tuner, trajectory_path(self.path, point.step))
             append_point(self.path, point)
+            place = len(self._points)
             self._points.append(point)
         else:
+            measurement.joined_to(ExampleOutcomes.read(path)).write(path)
             whole = joined(earlier, point)
             replace_point(self.path, earlier, whole)
-            self._points[self._points.index(earlier)] = whole
+            place = self._points.index(earlier)
+            self._points[place] = whole
         self._prune(tuner)
-        self._log(trainer, point, anew=earlier is None or point.attack is not None)
+        return place
+
+    def _log(
+        self,
+        trainer: Trainer,
+        place: int,
+        metrics: Mapping[str, float],
+        examples: Mapping[str, PerturbedExamples],
+    ) -> None:
+        # What a checkpoint or early stopping may monitor.
+        trainer.callback_metrics.update({k: torch.tensor(v) for k, v in metrics.items()})
+        for logger in trainer.loggers:
+            if isinstance(logger, PointLogger):
+                logger.log_point(self._points, place, metrics, examples)
+            else:
+                logger.log_metrics(dict(metrics), step=self._points[place].step)
 
     def _point(
         self, trainer: Trainer, tuner: RobustTuner, measurement: Measurement
@@ -220,23 +253,20 @@ class FrontierRecorder(Callback):
             if file not in kept:
                 file.unlink()
 
-    def _log(self, trainer: Trainer, point: FrontierPoint, *, anew: bool) -> None:
-        """Log what was measured just now, with the accuracy if that is new, and the areas."""
+    def _metrics(self, point: FrontierPoint, *, anew: bool) -> dict[str, float]:
+        """What was measured just now, with the accuracy if that is new, and the areas."""
         metrics = {"frontier/step": float(point.step)}
         if anew:
             metrics["frontier/accuracy"] = point.accuracy.value
         for kind in ("robust_accuracy", "ood_accuracy", "calibration"):
             for key, estimate in getattr(point, kind).items():
                 metrics[f"frontier/{kind}/{key}"] = estimate.value
-        metrics |= {f"frontier/ood_accuracy/{k}-mean": v for k, v in shift_means(point).items()}
+        metrics |= {f"frontier/ood_accuracy/{k}-mean": v for k, v in point.shift_means.items()}
         if point.robust_accuracy:
             by_threat = areas([known for known in self._points if known.split == point.split])
             metrics |= {f"frontier/area/{threat}": area for threat, area in by_threat.items()}
             metrics["frontier/area"] = sum(by_threat.values()) / len(by_threat)
-        # What a checkpoint or early stopping may monitor.
-        trainer.callback_metrics.update({k: torch.tensor(v) for k, v in metrics.items()})
-        for logger in trainer.loggers:
-            logger.log_metrics(metrics, step=point.step)
+        return metrics
 
 
 def stored_points(folder: Path) -> list[FrontierPoint]:

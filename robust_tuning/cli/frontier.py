@@ -11,6 +11,7 @@ from typing import get_args
 
 from rich.console import Console
 
+from robust_tuning.cli.wandb_points import add_wandb_option, chosen_runs
 from robust_tuning.errors import ConfigurationError, RobustTuningError, RunError
 from robust_tuning.frontier import Run, find_runs, save_plot
 from robust_tuning.frontier.column_plots import save_column_plots
@@ -38,6 +39,8 @@ def main(argv: list[str]) -> int:
     parser = _parser()
     try:
         arguments = parser.parse_args(argv)
+        if not (arguments.runs or arguments.wandb):
+            parser.error("name a RUN, or --wandb ENTITY/PROJECT")
         settings = AreaSettings(
             reference=arguments.reference,
             interpolation=arguments.interpolation,
@@ -59,7 +62,8 @@ def main(argv: list[str]) -> int:
         warnings.showwarning = lambda message, *_: _say(message)
         try:
             command = shlex.join(["robust-tuning", "frontier", *argv]) if arguments.report else None
-            return _report(arguments.runs, arguments.output, settings, shift_settings, command)
+            runs = chosen_runs(arguments)
+            return _report(runs, arguments.output, settings, shift_settings, command)
         except (RobustTuningError, OSError) as error:
             _say(error)
             return 1
@@ -153,8 +157,9 @@ def _parser() -> argparse.ArgumentParser:
         "its area, accuracy under shifts, CSV files, plots, and all of it as a page, report.html.",
     )
     parser.add_argument(
-        "runs", metavar="RUN", nargs="+", type=Path, help="a run folder, or a folder of run folders"
+        "runs", metavar="RUN", nargs="*", type=Path, help="a run folder, or a folder of run folders"
     )
+    add_wandb_option(parser)
     parser.add_argument(
         "--output",
         type=Path,

@@ -174,6 +174,14 @@ class FrontierPoint:
             message = "robust_accuracy without the attack that measured it: give its AttackIdentity"
             raise DataError(message)
 
+    @property
+    def shift_means(self) -> dict[str, float]:
+        """By shift the mean over its sets, each counting alike."""
+        return {
+            name: sum(self.ood_accuracy[key].value for key in shift.keys) / len(shift.keys)
+            for name, shift in self.shifts.items()
+        }
+
     def to_json(self) -> str:
         """The point as one line of JSON, without the end of line.
 

@@ -2,5 +2,6 @@
 
 from robust_tuning.loggers.metrics_file import MetricsFile
 from robust_tuning.loggers.wandb import WandbSettings, make_wandb_logger
+from robust_tuning.loggers.wandb_logger import RunLogger
 
-__all__ = ["MetricsFile", "WandbSettings", "make_wandb_logger"]
+__all__ = ["MetricsFile", "RunLogger", "WandbSettings", "make_wandb_logger"]

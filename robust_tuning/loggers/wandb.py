@@ -1,11 +1,14 @@
 """Weights & Biases: offline by default, points on their own axis, one run across resumes."""
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lightning.pytorch.loggers import WandbLogger
+from robust_tuning.loggers.wandb_logger import RunLogger, complaint
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class WandbSettings:
 
 def make_wandb_logger(
     settings: WandbSettings, folder: Path, *, run_id: str | None, config: dict[str, Any]
-) -> WandbLogger | None:
+) -> RunLogger | None:
     """Build the logger of a run.
 
     Args:
@@ -47,7 +50,8 @@ def make_wandb_logger(
         config: The resolved configuration, as plain values.
 
     Returns:
-        The logger; None where W&B is disabled.
+        The logger, offline where its server cannot be reached; None where W&B is disabled or cannot
+        begin even offline.
     """
     mode = settings.resolved_mode
     if mode == "disabled":
@@ -56,17 +60,22 @@ def make_wandb_logger(
     folder.mkdir(parents=True, exist_ok=True)
     # Inside an agent the agent chooses the id.
     chosen = run_id or os.environ.get("WANDB_RUN_ID")
-    logger = WandbLogger(
-        name=folder.name,
-        save_dir=str(folder),
-        id=chosen,
-        resume="allow",
-        offline=mode == "offline",
-        project=settings.project,
-        entity=settings.entity,
-        config=config,
-    )
-    if run := getattr(logger.experiment, "define_metric", None):
-        run("frontier/step")
-        run("frontier/*", step_metric="frontier/step")
-    return logger
+    for offline in (True,) if mode == "offline" else (False, True):
+        try:
+            logger = RunLogger(
+                name=folder.name,
+                save_dir=str(folder),
+                id=chosen,
+                resume="allow",
+                offline=offline,
+                mode="offline" if offline else "online",  # its own settings may be read already
+                project=settings.project,
+                entity=settings.entity,
+                config=config,
+            )
+            logger.define_axes()
+        except Exception as error:  # no account, no network, a full disk: none is the training's
+            log.warning("%s", complaint(error, folder))
+        else:
+            return logger
+    return None

@@ -9,7 +9,6 @@ from robust_tuning.callbacks.points import (
     is_repetition,
     joined,
     sentence,
-    shift_means,
 )
 from robust_tuning.frontier import Cost, Estimate, FrontierPoint, ShiftIdentity
 from tests.frontier.test_point import PGD, make_point
@@ -85,7 +84,7 @@ def test_the_frontier_is_that_of_every_threat_and_every_shift() -> None:
 
 
 def test_means_and_areas() -> None:
-    assert shift_means(moved(0, 10, 4, 6)) == {"corruptions": pytest.approx(0.25)}
+    assert moved(0, 10, 4, 6).shift_means == {"corruptions": pytest.approx(0.25)}
     assert areas([attacked(0, 10, 5), attacked(1, 20, 2)]) == {
         "linf-1/255": pytest.approx(0.5 * 0.25 + 0.5 * 0.1)
     }

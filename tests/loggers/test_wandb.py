@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from robust_tuning.frontier import read_points
+from robust_tuning.frontier.history import to_lines
 from robust_tuning.loggers import WandbSettings, make_wandb_logger
 from tests.cli.conftest import QUICK, Command
 from tests.cli.conftest import command as command
@@ -113,6 +114,9 @@ def test_offline_runs_hold_the_frontier_on_its_own_axis(
             assert row[f"frontier/robust_accuracy/{threat}"] == pytest.approx(estimate.value)
             assert 0 <= row[f"frontier/area/{threat}"] <= 1
         assert 0 <= row["frontier/area"] <= 1
+        assert row["frontier/points.nrows"] == points.index(point) + 1
+        assert any(key.startswith("frontier/examples/linf-") for key in row)
+    assert to_lines(rows) == (folder / "frontier.jsonl").read_text().splitlines()
     axes = {c.glob_name or c.name: c.step_metric for kind, c in records if kind == "metric"}
     assert axes["frontier/*"] == "frontier/step"
     assert any("train/loss" in row for row in logged(records))
