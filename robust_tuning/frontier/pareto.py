@@ -109,9 +109,7 @@ def largest_area(reference: tuple[float, float], normalise: Normalisation) -> fl
     return 1.0 if normalise == "none" else (1 - reference[0]) * (1 - reference[1])
 
 
-def check_area(
-    reference: tuple[float, float], interpolation: str, normalise: str = "none"
-) -> None:
+def check_area(reference: tuple[float, float], interpolation: str, normalise: str = "none") -> None:
     """Raise a ConfigurationError unless the three define an area."""
     if normalise not in get_args(Normalisation):
         known = " or ".join(map(repr, get_args(Normalisation)))

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from fractions import Fraction
 
+Radii = tuple[tuple[str, Fraction], ...]
+
 
 def radius(threat: str) -> tuple[str, Fraction] | None:
     """Norm and radius of a threat; None if its name tells none.
@@ -18,7 +20,7 @@ def radius(threat: str) -> tuple[str, Fraction] | None:
     return (norm, value) if norm and dash and value >= 0 else None
 
 
-def contained(threat: str, threats: Iterable[str]) -> list[tuple[str, Fraction]]:
+def contained(threat: str, threats: Iterable[str]) -> Radii:
     """The threats of the same norm with a positive radius up to a threat's own, by rising radius.
 
     Whoever withstands a threat withstands all that it contains. Names with the same radius count
@@ -26,10 +28,10 @@ def contained(threat: str, threats: Iterable[str]) -> list[tuple[str, Fraction]]
     """
     own = radius(threat)
     if own is None or own[1] == 0:
-        return []
+        return ()
     found: dict[Fraction, str] = {own[1]: threat}
     for other in threats:
         parsed = radius(other)
         if parsed is not None and parsed[0] == own[0] and 0 < parsed[1] <= own[1]:
             found.setdefault(parsed[1], other)
-    return [(name, eps) for eps, name in sorted(found.items())]
+    return tuple((name, eps) for eps, name in sorted(found.items()))

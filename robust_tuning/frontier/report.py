@@ -45,13 +45,16 @@ def summarise_run(folder: Path) -> Group:
     """
     run = Run(folder)
     comparisons = compare([run], AreaSettings())
-    of_conditions = {comparison.conditions: comparison for comparison in comparisons}
     parts: list[RenderableType] = []
     for conditions in dict.fromkeys(map(Conditions.of, run.points)):
-        points = [point for point in run.points if Conditions.of(point) == conditions]
-        comparison = of_conditions.get(conditions)
-        parts.append(_run_table(points, comparison))
-        parts += _run_areas(comparison) if comparison else []
+        own = [one for one in comparisons if one.conditions._replace(examples="") == conditions]
+        for comparison in own:
+            attacked = (curve.trajectories for panel in comparison.panels for curve in panel.curves)
+            of_step = {id(p): p for trajectories in attacked for p in trajectories[0]}
+            parts += [_run_table(list(of_step.values()), comparison), *_run_areas(comparison)]
+        if not own:
+            points = [point for point in run.points if Conditions.of(point) == conditions]
+            parts.append(_run_table(points, None))
     if not parts:
         parts.append(Text(f"{folder}: no evaluation was stored"))
     if panels := compare_shifts([run], ShiftSettings()):

@@ -15,12 +15,13 @@ from robust_tuning.frontier.pareto import (
 
 Floats = NDArray[np.float64]
 
-AREA, OOD_AREA = "area", "ood_area"
+AREA, ABOVE_AVERAGE, OOD_AREA = "area", "above_average", "ood_area"
 AT_BEST, BEST_ROBUST = "robust_accuracy_at_best_accuracy", "best_robust_accuracy"
 BEST_SUM, EXPECTED = "best_sum", "expected_robustness"
 
 # Of all but the area, whose definition depends on how it is made.
 DEFINITIONS = {
+    ABOVE_AVERAGE: "area divided by the mean area of the strategies, itself included, less 1",
     AT_BEST: "robust accuracy of the most accurate point",
     BEST_ROBUST: "largest robust accuracy of any point, however accurate",
     BEST_SUM: "largest accuracy + robust accuracy of any point",

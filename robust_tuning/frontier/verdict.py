@@ -1,4 +1,4 @@
-"""What the strategies of a panel amount to, and how sure one can be: plain data for every reader."""
+"""What the strategies of a panel amount to, and how sure one can be: plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
