@@ -12,15 +12,18 @@ from rich.console import Console
 
 from robust_tuning.errors import ConfigurationError, RobustTuningError, RunError
 from robust_tuning.frontier import Run, find_runs, save_plot
-from robust_tuning.frontier.comparison import AreaSettings, compare
+from robust_tuning.frontier.comparison import AreaSettings, Pool, compare
 from robust_tuning.frontier.export import save_csv
-from robust_tuning.frontier.pareto import Interpolation
+from robust_tuning.frontier.judge import judge_all
+from robust_tuning.frontier.paper_table import paper_tables
+from robust_tuning.frontier.pareto import Interpolation, Normalisation
 from robust_tuning.frontier.report import comparison_tables
 from robust_tuning.frontier.shift_comparison import compare_shifts, shift_names
 from robust_tuning.frontier.shift_export import save_shift_csv
 from robust_tuning.frontier.shift_panel import Reference, ShiftSettings
 from robust_tuning.frontier.shift_plots import save_shift_plot
 from robust_tuning.frontier.shift_report import shift_tables
+from robust_tuning.frontier.verdict_export import save_verdict_csv
 
 
 def main(argv: list[str]) -> int:
@@ -40,6 +43,8 @@ def main(argv: list[str]) -> int:
             interpolation=arguments.interpolation,
             confidence=arguments.confidence,
             replicates=arguments.replicates,
+            pool=arguments.pool,
+            normalise=arguments.normalise,
         )
         shift_settings = ShiftSettings(
             confidence=arguments.confidence,
@@ -55,16 +60,16 @@ def main(argv: list[str]) -> int:
         warnings.simplefilter("always")
         warnings.showwarning = lambda message, *_: _say(message)
         try:
-            return _report(arguments.runs, arguments.output, settings, shift_settings)
+            return _report(arguments, settings, shift_settings)
         except (RobustTuningError, OSError) as error:
             _say(error)
             return 1
 
 
 def _report(
-    paths: list[Path], output: Path | None, settings: AreaSettings, shift_settings: ShiftSettings
+    arguments: argparse.Namespace, settings: AreaSettings, shift_settings: ShiftSettings
 ) -> int:
-    runs = _readable_runs(paths)
+    runs = _readable_runs(arguments.runs)
     comparisons, panels = compare(runs, settings), compare_shifts(runs, shift_settings)
     if not comparisons and not panels:
         message = (
@@ -75,10 +80,15 @@ def _report(
     console = Console()
     if not console.is_terminal:  # a file has no width: break no row
         console = Console(width=200)
-    console.print(comparison_tables(comparisons), shift_tables(panels), sep="")
-    folder = output or _common_folder([run.folder for run in runs])
+    verdicts = judge_all(comparisons)
+    if arguments.table == "paper":
+        console.print(paper_tables(comparisons))
+    else:
+        console.print(comparison_tables(comparisons, verdicts), shift_tables(panels), sep="")
+    folder = arguments.output or _common_folder([run.folder for run in runs])
     written = [
         *(save_csv(comparisons, folder) if comparisons else []),
+        *save_verdict_csv(comparisons, verdicts, folder),
         *save_shift_csv(panels, folder),
         *_plots(lambda: save_plot(comparisons, folder) + save_shift_plot(panels, folder)),
     ]
@@ -142,6 +152,25 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="where CSV and plots go (default: the run itself, or frontier/ beside several runs)",
+    )
+    parser.add_argument(
+        "--pool",
+        choices=get_args(Pool),
+        default="strategy",
+        help="what one frontier is made of: a run, the runs of a strategy over seeds and settings, "
+        "or all runs (default: strategy)",
+    )
+    parser.add_argument(
+        "--table",
+        choices=("full", "paper"),
+        default="full",
+        help="paper: areas alone, strategies down and benchmarks across (default: full)",
+    )
+    parser.add_argument(
+        "--normalise",
+        choices=get_args(Normalisation),
+        default="none",
+        help="best: areas as a share of the area of a model that is always right (default: none)",
     )
     parser.add_argument(
         "--interpolation",

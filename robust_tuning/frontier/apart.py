@@ -37,7 +37,9 @@ def apart(
         # Another split has other examples anyway.
         if there.examples != here.examples and there.split == here.split:
             differences.append(_examples(there.examples, here.examples, subsets))
-        lines.append(f"not on these frontiers: {listed(names)} differ in {'; '.join(differences)}")
+        verb = "differs" if len(names) == 1 else "differ"
+        reasons = "; ".join(differences)
+        lines.append(f"not on these frontiers: {listed(names)} {verb} in {reasons}")
     return tuple(lines)
 
 
@@ -64,5 +66,5 @@ def _examples(there: str, here: str, subsets: Subsets) -> str:
     if relabelled:
         count = f"{relabelled:,} of {len(common):,} common examples"
         return f"version of the data ({count} have other labels)"
-    sizes = f"{len(index):,}, here {len(own_index):,}, {len(common):,} in common"
-    return f"evaluation examples ({sizes})"
+    counts = f"{len(index):,}, here {len(own_index):,}, {len(common):,} in common"
+    return f"evaluation examples ({counts})"

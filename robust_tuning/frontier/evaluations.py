@@ -116,7 +116,7 @@ def _without_copies(runs: Iterable[Run]) -> Iterator[Run]:
 
 
 def _without_duplicates(run: Run) -> Iterator[FrontierPoint]:
-    last: dict[tuple[int | str, ...], FrontierPoint] = {}
+    last: dict[tuple[object, ...], FrontierPoint] = {}
     repeated: dict[int, None] = {}
     for point in run.points:
         if point.attack is None or not point.robust_accuracy:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,8 +200,10 @@ def sorted_accuracies(
     """
     # Both counts in one whole number, so that one plain sort orders by the one and the other.
     bits = examples.bit_length()
-    kind = np.int32 if 2 * bits < 32 else np.int64
-    keys = clean.astype(kind) << bits | robust.astype(kind)
+    kind = np.dtype(np.int32 if 2 * bits < 32 else np.int64)
+    keys: NDArray[Any] = clean.astype(kind)
+    keys <<= bits
+    keys |= robust.astype(kind)
     keys.sort(axis=1)
     return (keys >> bits) / examples, (keys & (1 << bits) - 1) / examples
 

@@ -124,7 +124,7 @@ class Resampling:
         rows = max(1, _BLOCK // len(columns))
         blocks = []
         for start in range(0, len(self.clean), rows):
-            block = np.ix_(range(start, min(start + rows, len(self.clean))), columns)
+            block = np.ix_(np.arange(start, min(start + rows, len(self.clean))), columns)
             keep = 1 if drawn is None else drawn[block]
             clean = self.clean[block] * keep
             robust = {name: self.robust[name][block] * keep for name in names}
@@ -136,8 +136,9 @@ class Resampling:
     ) -> dict[str, Floats]:
         n = self.evaluations[0].point.accuracy.n
         accuracies = sorted_accuracies(clean, robust[frontier.threat], n)
-        settings = frontier.reference, frontier.interpolation, frontier.normalise
-        scalars = of_sorted(*accuracies, *settings)
+        scalars = of_sorted(
+            *accuracies, frontier.reference, frontier.interpolation, frontier.normalise
+        )
         if radii:
             weights = eps_weights([eps for _, eps in radii])
             counts = [clean, *(robust[name] for name, _ in radii)]

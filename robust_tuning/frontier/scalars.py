@@ -79,9 +79,11 @@ def eps_weights(radii: Sequence[Fraction]) -> Floats:
     >>> eps_weights([Fraction(1, 255), Fraction(4, 255)]).tolist()
     [0.125, 0.5, 0.375]
     """
-    ends = [Fraction(0), *radii]
+    ends: list[Fraction] = [Fraction(0), *radii]
     widths = [(after - before) / radii[-1] for before, after in zip(ends, radii, strict=False)]
-    return np.array([float(a + b) / 2 for a, b in zip([0, *widths], [*widths, 0], strict=True)])
+    zero = Fraction(0)
+    sides = zip([zero, *widths], [*widths, zero], strict=True)
+    return np.array([float(left + right) / 2 for left, right in sides])
 
 
 def expected_robustness(accuracies: Sequence[NDArray[np.floating]], weights: Floats) -> Floats:
