@@ -1,10 +1,7 @@
 """What happened to every evaluation example at one point: the basis of paired comparisons."""
 
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +11,7 @@ from numpy.typing import NDArray
 
 from robust_tuning.errors import DataError
 from robust_tuning.frontier.files import replace_file
+from robust_tuning.frontier.npz import StoredArrays
 from robust_tuning.frontier.point import Estimate, FrontierPoint
 
 Booleans = NDArray[np.bool_]
@@ -120,60 +118,22 @@ class ExampleOutcomes:
             DataError: The file is missing or damaged.
         """
         try:
-            with zipfile.ZipFile(BytesIO(path.read_bytes())) as archive:
-                arrays = _Arrays(archive)
-                index = arrays["index"]
-                robust = _unpack(arrays["robust"], len(index))
-                return cls(
-                    index=index,
-                    label=arrays["label"],
-                    clean_correct=_unpack(arrays["clean_correct"], len(index)),
-                    robust=dict(zip(arrays["threats"].tolist(), robust, strict=True)),
-                    shifts=_split_shifts(arrays) if shifts else {},
-                )
+            arrays = StoredArrays(path.read_bytes())
+            index = arrays["index"]
+            robust = _unpack(arrays["robust"], len(index))
+            return cls(
+                index=index,
+                label=arrays["label"],
+                clean_correct=_unpack(arrays["clean_correct"], len(index)),
+                robust=dict(zip(arrays["threats"].tolist(), robust, strict=True)),
+                shifts=_split_shifts(arrays) if shifts else {},
+            )
         except FileNotFoundError as error:
             message = f"{path} is missing: nothing is known about single examples of this point"
             raise DataError(message) from error
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError) as error:
             message = f"{path} is damaged ({error}): evaluate this step again"
             raise DataError(message) from error
-
-
-class _Arrays(Mapping[str, NDArray[Any]]):
-    """The arrays of an archive, as `numpy.load` gives them, in a fraction of its time.
-
-    `numpy.load` parses the header of every array as Python source. A thousand files have the same
-    few headers.
-    """
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        content = self._archive.read(f"{name}.npy")
-        start = 10 + int.from_bytes(content[8:10], "little")
-        shape, dtype = _parse_header(content[:start])
-        return np.frombuffer(content, dtype, offset=start).reshape(shape)
-
-    def __iter__(self) -> Iterator[str]:
-        return (name.removesuffix(".npy") for name in self._archive.namelist())
-
-    def __len__(self) -> int:
-        return len(self._archive.namelist())
-
-
-@lru_cache(maxsize=256)
-def _parse_header(header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of an array of version 1.0 in C order, as `write` makes them."""
-    file = BytesIO(header)
-    if np.lib.format.read_magic(file) != (1, 0):
-        message = "an array of another version than 1.0"
-        raise ValueError(message)
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if fortran or dtype.hasobject:
-        message = f"an array of {dtype} in another order than expected"
-        raise ValueError(message)
-    return shape, dtype
 
 
 def _split_shifts(arrays: Mapping[str, NDArray[Any]]) -> dict[str, ShiftOutcomes]:

@@ -22,7 +22,6 @@ from robust_tuning.frontier.tables import narrow_table, short_fraction, two_line
 from robust_tuning.frontier.verdict import Verdict
 from robust_tuning.frontier.verdict_report import answer, evidence
 
-
 _POOLED = {
     "run": "the points of each run",
     "strategy": "the runs of each strategy, over seeds and settings",

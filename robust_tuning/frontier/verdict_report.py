@@ -25,7 +25,9 @@ def answer(verdict: Verdict) -> Iterator[RenderableType]:
     yield Text(verdict.sentence, style="bold")
     if len(verdict.groups) > 1 or verdict.differences:
         groups = [", ".join(_first(group)) for group in verdict.groups]
-        yield Text("not separable within: " + " | ".join(f"{{{group}}}" for group in _first(groups)))
+        yield Text(
+            "not separable within: " + " | ".join(f"{{{group}}}" for group in _first(groups))
+        )
     yield Text()
 
 
