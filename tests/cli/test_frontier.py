@@ -11,7 +11,8 @@ from tests.frontier.synthetic import make_point, write_run
 from tests.frontier.synthetic_shifts import write_shifted_run
 
 STEPS = (0, 200, 400)
-FILES = {"areas.csv", "points.csv", "frontier.png", "frontier.svg"}
+ALONE = {"areas.csv", "points.csv", "scalars.csv", "frontier.png", "frontier.svg"}
+FILES = ALONE | {"differences.csv"}
 OOD_FILES = {"ood.csv", "ood_summary.csv", "ood.png", "ood.svg"}
 Capture = pytest.CaptureFixture[str]
 
@@ -44,7 +45,8 @@ def test_several_runs_are_reported_beside_them(tmp_path: Path, capsys: Capture) 
 def test_one_run_is_reported_in_its_own_folder(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", steps=STEPS, examples=200)
     assert main([str(folder)]) == 0
-    assert names(folder) >= FILES
+    assert names(folder) >= ALONE
+    assert "differences.csv" not in names(folder)
 
 
 def test_output_reference_and_interpolation_are_taken(tmp_path: Path, capsys: Capture) -> None:
@@ -148,7 +150,7 @@ def test_attacked_and_shifted_runs_are_reported_together(tmp_path: Path, capsys:
     assert main([str(tmp_path), "--replicates", "20"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert names(tmp_path / "frontier") == FILES | OOD_FILES
+    assert names(tmp_path / "frontier") == ALONE | OOD_FILES
     assert "area dominated by" in out
     assert "error above" in out
 
@@ -184,7 +186,7 @@ def test_without_matplotlib_tables_and_csv_still_come(
     write_two(tmp_path)
     assert main([str(tmp_path), "--replicates", "0"]) == 0
     out, err = capsys.readouterr()
-    assert names(tmp_path / "frontier") == {"areas.csv", "points.csv"}
+    assert names(tmp_path / "frontier") == {"areas.csv", "points.csv", "scalars.csv"}
     assert "LoRA" in out
     assert err.count("pip install 'robust-tuning[plots]'") == 1
 
@@ -197,7 +199,7 @@ def test_runs_far_apart_are_reported_in_the_current_folder(
     # As if the two folders shared the root alone.
     monkeypatch.setattr(os.path, "commonpath", lambda _: tmp_path.anchor)
     assert main([*map(str, runs), "--replicates", "0"]) == 0
-    assert names(runs[0] / "frontier") == FILES
+    assert names(runs[0] / "frontier") == ALONE
 
 
 def test_it_runs_as_a_process(tmp_path: Path) -> None:
