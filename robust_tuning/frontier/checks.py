@@ -111,19 +111,22 @@ def _beaten(
         if not differs or here != there._replace(attack_fingerprint=here.attack_fingerprint):
             continue
         rivals = _states(other, panel.threat)
-        far: dict[float, Measured] = {}
-        for state in own.keys() & rivals.keys():
-            point, rival = own[state], rivals[state]
+        far: list[tuple[float, Measured]] = []
+        for state, point in own.items():
+            if state not in rivals:
+                continue
+            rival = rivals[state]
             gap = (
                 point.robust_accuracy[panel.threat].value
                 - rival.robust_accuracy[panel.threat].value
             )
             if gap >= _FAR:
-                far[gap] = (state[0].name, point)
+                far.append((gap, (state[0].name, point)))
         if far:
-            found = [far[gap] for gap in sorted(far, reverse=True)]
+            far.sort(key=lambda one: -one[0])
+            found = [measured for _, measured in far]
             yield (
-                f"{other.attack_label} leaves up to {100 * max(far):.1f} points less than "
+                f"{other.attack_label} leaves up to {100 * far[0][0]:.1f} points less than "
                 f"{comparison.attack_label} in {_where(found)}: this robust accuracy is too high; "
                 "trust the stronger attack"
             )

@@ -1,6 +1,6 @@
 """Areas in the form of the study's table: strategies down, benchmarks across.
 
-"Frontiers of adversarial robustness and fine-tuning" (arXiv 2503.14836) gives two decimals and says
+"On the Robustness Tradeoff in Fine-Tuning" (arXiv 2503.14836) gives two decimals and says
 of the best strategy by how much its area exceeds the average, which is the mean over all strategies
 with the best itself in it.
 """

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -90,6 +91,65 @@ def test_what_cannot_be_reported_has_its_line_and_the_rest_comes(
     assert all(line.startswith("robust-tuning frontier: ") for line in err.splitlines())
 
 
+def test_bad_lines_have_their_message_and_older_ones_are_read(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    write_run(tmp_path / "good", "BitFit", steps=STEPS, examples=200)
+    old = write_run(tmp_path / "old", steps=STEPS, examples=200) / "frontier.jsonl"
+    records = [json.loads(line) for line in old.read_text().splitlines()]
+    for record in records:
+        for key in ("diagnostics", "shifts", "calibration"):  # what the first version lacked
+            del record[key]
+        del record["cost"]["peak_memory"]
+    nan = dict(records[1], accuracy={**records[1]["accuracy"], "value": float("nan")})
+    unversioned = {key: value for key, value in records[1].items() if key != "schema"}
+    lines = [*records, nan, unversioned, records[2]]
+    old.write_text("".join(f"{json.dumps(line)}\n" for line in lines) + '{"schema": 1, "run')
+    assert main([str(tmp_path), "--replicates", "20"]) == 0
+    out, err = capsys.readouterr()
+    for expected in (
+        "line 4 is skipped: not a line of JSON: NaN is no measurement",
+        "line 5 is skipped: the key 'schema' is missing",
+        "line 7 is skipped: torn",
+        f"{tmp_path / 'old'}: evaluated more than once at step 400; the last one counts",
+    ):
+        assert expected in err
+    assert len(err.splitlines()) == 4
+    assert "BitFit" in out
+    assert "LoRA" in out
+    assert "1 / 3" in out, "points of the run"
+
+
+def test_runs_can_be_pooled_and_areas_normalised(tmp_path: Path, capsys: Capture) -> None:
+    write_two(tmp_path)
+    words = [str(tmp_path), "--replicates", "20", "--reference", "0.5,0.1"]
+    assert main([*words, "--pool", "run", "--normalise", "best"]) == 0
+    out = capsys.readouterr().out
+    assert "BitFit · BitFit" in out
+    assert "pooled: the points of each run" in out
+    assert "as a share of the area of a model that is always right" in out
+    assert main([*words, "--pool", "all"]) == 0
+    assert "all strategies alone was measured" in capsys.readouterr().out
+
+
+def test_the_table_of_the_paper(tmp_path: Path, capsys: Capture) -> None:
+    write_two(tmp_path)
+    assert main([str(tmp_path), "--replicates", "20", "--table", "paper"]) == 0
+    out = capsys.readouterr().out
+    assert "caltech256: best: BitFit, " in out
+    assert "% above the average of the strategies, winner included [" in out
+    assert "trainable" not in out
+    assert names(tmp_path / "frontier") == FILES
+
+
+def test_what_stands_apart_is_said(tmp_path: Path, capsys: Capture) -> None:
+    write_two(tmp_path)
+    write_run(tmp_path / "other", "IA3", steps=STEPS, examples=100)
+    assert main([str(tmp_path), "--replicates", "20"]) == 0
+    out = capsys.readouterr().out
+    assert "not on these frontiers: run other differs in evaluation examples (100, here" in out
+
+
 @pytest.mark.parametrize("content", ["", '{"schema": 1,'])
 def test_nothing_to_report_fails(tmp_path: Path, capsys: Capture, content: str) -> None:
     (tmp_path / "frontier.jsonl").write_text(content)
@@ -117,6 +177,7 @@ def test_an_output_that_cannot_be_made_fails_in_one_line(tmp_path: Path, capsys:
         (["run", "--confidence", "95"], "confidence is 95.0: expected 0 < confidence < 1"),
         (["run", "--replicates", "-1"], "replicates is -1"),
         (["run", "--colour"], "--colour"),
+        (["run", "--pool", "seed"], "strategy"),
         (["run", "--ood_reference", "nowhere:7"], "got 'nowhere:7', expected one run folder"),
     ],
 )
