@@ -55,7 +55,7 @@ def _notes_on_seeds(panel: Panel) -> Iterator[str]:
     if covered:
         fewest, most = min(s[0] for _, s in covered), max(s[1] for _, s in covered)
         counts = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-        few = "; with so few seeds they are too narrow" if fewest < 5 else ""
+        few = "; from so few seeds they are rough" if fewest < 5 else ""
         who = "all" if not without else in_words([name for name, _ in covered], "and")
         yield f"intervals cover examples and seeds ({counts} a setting) of {who}{few}"
     if without:

@@ -43,10 +43,12 @@ def recommendation(panel: Panel, found: Comparisons, complete: bool, settings: A
     areas = [curve.frontier.area for curve in panel.curves]
     above = 100 * (best.frontier.area / float(np.mean(areas)) - 1)
     nearest = min(own, key=lambda one: one.interval[0])
+    covered = all(one.replicates and one.replicates.seeds != (1, 1) for one in panel.curves)
+    scope = "" if covered else "; that holds for the models trained, not for other seeds"
     return (
         f"Take {best.strategy}: its {area} is larger than that of every other and {above:.1f} % "
         f"above the average of the strategies, winner included; the closest "
-        f"is {_evidence(nearest)} ({level})."
+        f"is {_evidence(nearest)} ({level}){scope}."
     )
 
 

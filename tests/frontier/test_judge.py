@@ -40,7 +40,7 @@ def test_a_clear_winner_is_recommended_and_grouped_alone(tmp_path: Path) -> None
     # 500 above the mean of 500, 300 and 299.
     assert "36.5 % above the average of the strategies, winner included" in verdict.sentence
     assert "the closest is B by 0.200 [" in verdict.sentence
-    assert "(95 % interval, corrected for 3 comparisons)." in verdict.sentence
+    assert "(95 % interval, corrected for 3 comparisons); that holds for the" in verdict.sentence
     assert verdict.groups == (("A",), ("B", "C"))
     called = {(one.first, one.second): one.called for one in verdict.differences}
     assert called == {("A", "B"): True, ("A", "C"): True, ("B", "C"): False}
@@ -104,7 +104,17 @@ def test_seeds_widen_intervals_and_are_asked_for(tmp_path: Path) -> None:
     assert one.interval[1] - one.interval[0] > 0.1
     assert "train more seeds" in verdict.sentence
     notes = " ".join(verdict.notes)
-    assert "intervals cover examples and seeds (3 a setting) of all; with so few seeds" in notes
+    assert "intervals cover examples and seeds (3 a setting) of all; from so few seeds" in notes
+
+
+def test_a_winner_over_seeds_is_recommended_without_reserve(tmp_path: Path) -> None:
+    places = np.arange(1000)
+    for seed, counts in enumerate([(520, 320), (515, 310), (525, 315)]):
+        for name, count in zip("AB", counts, strict=True):
+            write_coins(tmp_path / f"{name}{seed}", name, places < count, seed=seed)
+    _, verdict = judged(tmp_path)
+    assert verdict.sentence.startswith("Take A: ")
+    assert verdict.sentence.endswith("(95 % interval, corrected for 1 comparison).")
 
 
 def test_one_strategy_has_nothing_beside_it(tmp_path: Path) -> None:

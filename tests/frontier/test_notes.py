@@ -20,8 +20,8 @@ def test_seeds_are_noted_for_whom_they_are_covered(tmp_path: Path) -> None:
         write_run(tmp_path / name, strategy, seed=seed, steps=(0, 400), examples=50)
     notes = list(notes_on(*panel_of(tmp_path), NONE))
     assert notes == [
-        "intervals cover examples and seeds (2 a setting) of LoRA; with so few seeds they are too "
-        "narrow",
+        "intervals cover examples and seeds (2 a setting) of LoRA; from so few seeds they are "
+        "rough",
         "intervals do not cover seeds of IA3: no two runs differ only in their seed, so they speak "
         "of other images for the models at hand",
     ]

@@ -38,7 +38,8 @@ def test_the_closest_is_the_one_whose_interval_comes_nearest_to_zero(panel: Pane
     assert sentence == (
         "Take A: its area 0.600 is larger than that of every other and 50.0 % above the average of "
         "the strategies, winner included; the closest is C by 0.400 [0.050, 0.700] "
-        "(90 % interval, corrected for 3 comparisons)."
+        "(90 % interval, corrected for 3 comparisons); that holds for the models trained, not for "
+        "other seeds."
     )
 
 
