@@ -15,16 +15,19 @@ from robust_tuning.cli.wandb_points import add_wandb_option, chosen_runs
 from robust_tuning.errors import ConfigurationError, RobustTuningError, RunError
 from robust_tuning.frontier import Run, find_runs, save_plot
 from robust_tuning.frontier.column_plots import save_column_plots
-from robust_tuning.frontier.comparison import AreaSettings, compare
+from robust_tuning.frontier.comparison import AreaSettings, Pool, compare
 from robust_tuning.frontier.export import save_csv
+from robust_tuning.frontier.judge import judge_all
 from robust_tuning.frontier.page import save_report
-from robust_tuning.frontier.pareto import Interpolation
+from robust_tuning.frontier.paper_table import paper_tables
+from robust_tuning.frontier.pareto import Interpolation, Normalisation
 from robust_tuning.frontier.report import comparison_tables
 from robust_tuning.frontier.shift_comparison import compare_shifts, shift_names
 from robust_tuning.frontier.shift_export import save_shift_csv
 from robust_tuning.frontier.shift_panel import Reference, ShiftSettings
 from robust_tuning.frontier.shift_plots import save_shift_plot
 from robust_tuning.frontier.shift_report import shift_tables
+from robust_tuning.frontier.verdict_export import save_verdict_csv
 
 
 def main(argv: list[str]) -> int:
@@ -46,6 +49,8 @@ def main(argv: list[str]) -> int:
             interpolation=arguments.interpolation,
             confidence=arguments.confidence,
             replicates=arguments.replicates,
+            pool=arguments.pool,
+            normalise=arguments.normalise,
         )
         shift_settings = ShiftSettings(
             confidence=arguments.confidence,
@@ -62,22 +67,20 @@ def main(argv: list[str]) -> int:
         warnings.showwarning = lambda message, *_: _say(message)
         try:
             command = shlex.join(["robust-tuning", "frontier", *argv]) if arguments.report else None
-            runs = chosen_runs(arguments)
-            return _report(runs, arguments.output, settings, shift_settings, command)
+            return _report(arguments, settings, shift_settings, command)
         except (RobustTuningError, OSError) as error:
             _say(error)
             return 1
 
 
 def _report(
-    paths: list[Path],
-    output: Path | None,
+    arguments: argparse.Namespace,
     settings: AreaSettings,
     shift_settings: ShiftSettings,
     command: str | None,
 ) -> int:
     """Everything for some runs; without the command that it prints, no report.html."""
-    runs = _readable_runs(paths)
+    runs = _readable_runs(chosen_runs(arguments))
     comparisons, panels = compare(runs, settings), compare_shifts(runs, shift_settings)
     if not comparisons and not panels:
         message = (
@@ -88,10 +91,15 @@ def _report(
     console = Console()
     if not console.is_terminal:  # a file has no width: break no row
         console = Console(width=200)
-    console.print(comparison_tables(comparisons), shift_tables(panels), sep="")
-    folder = output or _common_folder([run.folder for run in runs])
+    verdicts = judge_all(comparisons)
+    if arguments.table == "paper":
+        console.print(paper_tables(comparisons))
+    else:
+        console.print(comparison_tables(comparisons, verdicts), shift_tables(panels), sep="")
+    folder = arguments.output or _common_folder([run.folder for run in runs])
     written = [
         *(save_csv(comparisons, folder) if comparisons else []),
+        *save_verdict_csv(comparisons, verdicts, folder),
         *save_shift_csv(panels, folder),
         *_optional(
             lambda: [
@@ -102,7 +110,9 @@ def _report(
         ),
     ]
     if command is not None:
-        written += _optional(lambda: [save_report(comparisons, panels, {}, runs, folder, command)])
+        written += _optional(
+            lambda: [save_report(comparisons, panels, verdicts, runs, folder, command)]
+        )
     for path in written:
         print(f"wrote {path}")
     return 0
@@ -171,6 +181,25 @@ def _parser() -> argparse.ArgumentParser:
         dest="report",
         action="store_false",
         help="neither report.html nor the figures of one column in figures/: some seconds less",
+    )
+    parser.add_argument(
+        "--pool",
+        choices=get_args(Pool),
+        default="strategy",
+        help="what one frontier is made of: a run, the runs of a strategy over seeds and settings, "
+        "or all runs (default: strategy)",
+    )
+    parser.add_argument(
+        "--table",
+        choices=("full", "paper"),
+        default="full",
+        help="paper: areas alone, strategies down and benchmarks across (default: full)",
+    )
+    parser.add_argument(
+        "--normalise",
+        choices=get_args(Normalisation),
+        default="none",
+        help="best: areas as a share of the area of a model that is always right (default: none)",
     )
     parser.add_argument(
         "--interpolation",

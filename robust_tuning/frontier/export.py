@@ -50,7 +50,7 @@ def _area_rows(comparison: Comparison) -> Iterator[Row]:
         for curve in panel.curves:
             low, high = curve.interval or ("", "")
             yield {
-                **_conditions(comparison),
+                **conditions_row(comparison),
                 "threat": panel.threat,
                 **_curve(curve),
                 "area": curve.frontier.area,
@@ -59,6 +59,8 @@ def _area_rows(comparison: Comparison) -> Iterator[Row]:
                 "confidence": settings.confidence,
                 "replicates": settings.replicates,
                 "interpolation": settings.interpolation,
+                "pool": settings.pool,
+                "normalise": settings.normalise,
                 "reference_accuracy": settings.reference[0],
                 "reference_robust_accuracy": settings.reference[1],
                 "definition": settings.definition,
@@ -90,7 +92,7 @@ def _point_rows(comparison: Comparison) -> Iterator[Row]:
         for curve in panel.curves:
             members = set(map(id, curve.frontier.members))
             for point in curve.frontier.points:
-                row = rows.setdefault(id(point), {**_conditions(comparison), **_point(point)})
+                row = rows.setdefault(id(point), {**conditions_row(comparison), **_point(point)})
                 row[f"on_frontier/{panel.threat}"] = int(id(point) in members)
     yield from rows.values()
 
@@ -120,7 +122,8 @@ def _point(point: FrontierPoint) -> Row:
     return row
 
 
-def _conditions(comparison: Comparison) -> Row:
+def conditions_row(comparison: Comparison) -> Row:
+    """The columns that say under what a comparison was measured."""
     conditions = comparison.conditions
     return {
         "benchmark": conditions.benchmark,
@@ -128,6 +131,7 @@ def _conditions(comparison: Comparison) -> Row:
         "split": conditions.split,
         "attack": comparison.attack.class_path,
         "attack_fingerprint": comparison.attack.fingerprint,
+        "examples": conditions.examples,
     }
 
 

@@ -1,6 +1,5 @@
 """What happened to every evaluation example at one point: the basis of paired comparisons."""
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from robust_tuning.errors import DataError
 from robust_tuning.frontier.files import replace_file
+from robust_tuning.frontier.npz import StoredArrays
 from robust_tuning.frontier.point import Estimate, FrontierPoint
 
 Booleans = NDArray[np.bool_]
@@ -118,21 +118,20 @@ class ExampleOutcomes:
             DataError: The file is missing or damaged.
         """
         try:
-            # Opened here: NumPy leaves a damaged file open.
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                index = arrays["index"]
-                robust = _unpack(arrays["robust"], len(index))
-                return cls(
-                    index=index,
-                    label=arrays["label"],
-                    clean_correct=_unpack(arrays["clean_correct"], len(index)),
-                    robust=dict(zip(arrays["threats"].tolist(), robust, strict=True)),
-                    shifts=_split_shifts(arrays) if shifts else {},
-                )
+            arrays = StoredArrays(path.read_bytes())
+            index = arrays["index"]
+            robust = _unpack(arrays["robust"], len(index))
+            return cls(
+                index=index,
+                label=arrays["label"],
+                clean_correct=_unpack(arrays["clean_correct"], len(index)),
+                robust=dict(zip(arrays["threats"].tolist(), robust, strict=True)),
+                shifts=_split_shifts(arrays) if shifts else {},
+            )
         except FileNotFoundError as error:
             message = f"{path} is missing: nothing is known about single examples of this point"
             raise DataError(message) from error
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError) as error:
             message = f"{path} is damaged ({error}): evaluate this step again"
             raise DataError(message) from error
 

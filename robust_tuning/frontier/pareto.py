@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from robust_tuning.errors import ConfigurationError, DataError
 
 Interpolation = Literal["staircase", "linear"]
+Normalisation = Literal["none", "best"]
 Floats = NDArray[np.float64]
 
 
@@ -80,23 +81,40 @@ def dominated_area(
 
 
 def area_definition(
-    reference: tuple[float, float] = (0.0, 0.0), interpolation: Interpolation = "staircase"
+    reference: tuple[float, float] = (0.0, 0.0),
+    interpolation: Interpolation = "staircase",
+    normalise: Normalisation = "none",
 ) -> str:
     """One line that says what an area is, to stand beside every area.
 
     >>> area_definition()
     'area dominated by the Pareto frontier (staircase) above accuracy 0 and robust accuracy 0'
     """
-    check_area(reference, interpolation)
+    check_area(reference, interpolation, normalise)
     what = {
         "staircase": "area dominated by the Pareto frontier (staircase)",
         "linear": "area below the Pareto frontier (straight lines between its members)",
     }[interpolation]
-    return f"{what} above accuracy {reference[0]:g} and robust accuracy {reference[1]:g}"
+    share = {"none": "", "best": ", as a share of the area of a model that is always right"}
+    corner = f"accuracy {reference[0]:g} and robust accuracy {reference[1]:g}"
+    return f"{what} above {corner}{share[normalise]}"
 
 
-def check_area(reference: tuple[float, float], interpolation: str) -> None:
-    """Raise a ConfigurationError unless the reference and the interpolation define an area."""
+def largest_area(reference: tuple[float, float], normalise: Normalisation) -> float:
+    """What areas are divided by: 1, or the area of the ideal point (1, 1).
+
+    >>> largest_area((0.5, 0.2), "none"), largest_area((0.5, 0.2), "best")
+    (1.0, 0.4)
+    """
+    return 1.0 if normalise == "none" else (1 - reference[0]) * (1 - reference[1])
+
+
+def check_area(reference: tuple[float, float], interpolation: str, normalise: str = "none") -> None:
+    """Raise a ConfigurationError unless the three define an area."""
+    if normalise not in get_args(Normalisation):
+        known = " or ".join(map(repr, get_args(Normalisation)))
+        message = f"normalise is {normalise!r}: expected {known}"
+        raise ConfigurationError(message)
     if interpolation not in get_args(Interpolation):
         known = " or ".join(map(repr, get_args(Interpolation)))
         message = f"interpolation is {interpolation!r}: expected {known}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,11 @@ from robust_tuning.errors import ConfigurationError, DataError
 from robust_tuning.frontier.outcomes import ExampleOutcomes
 from robust_tuning.frontier.pareto import (
     Interpolation,
+    Normalisation,
     area_definition,
     areas_of_sorted,
     dominated_area,
+    largest_area,
     pareto_mask,
 )
 from robust_tuning.frontier.point import FrontierPoint
@@ -30,12 +32,13 @@ class Conditions(NamedTuple):
     backbone: str
     split: str
     attack_fingerprint: str | None
+    examples: str = ""
 
     @classmethod
-    def of(cls, point: FrontierPoint) -> Self:
-        """The conditions of one point."""
+    def of(cls, point: FrontierPoint, examples: str = "") -> Self:
+        """The conditions of one point, with the fingerprint of its examples where it is known."""
         fingerprint = None if point.attack is None else point.attack.fingerprint
-        return cls(point.benchmark, point.backbone, point.split, fingerprint)
+        return cls(point.benchmark, point.backbone, point.split, fingerprint, examples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class ParetoFrontier:
         points: All points, in the order given.
         members: Those that none dominates, by rising accuracy.
         area: See `dominated_area`.
+        normalise: What the area was divided by, see `largest_area`.
     """
 
     threat: str
@@ -57,6 +61,7 @@ class ParetoFrontier:
     points: tuple[FrontierPoint, ...]
     members: tuple[FrontierPoint, ...]
     area: float
+    normalise: Normalisation = "none"
 
     @classmethod
     def from_points(
@@ -66,6 +71,7 @@ class ParetoFrontier:
         *,
         reference: tuple[float, float] = (0.0, 0.0),
         interpolation: Interpolation = "staircase",
+        normalise: Normalisation = "none",
     ) -> Self:
         """Find the frontier of points that were measured under the same conditions.
 
@@ -83,15 +89,16 @@ class ParetoFrontier:
                 raise ConfigurationError(message)
         accuracy, robust = _coordinates(points, threat)
         area = dominated_area(accuracy, robust, reference=reference, interpolation=interpolation)
+        area /= largest_area(reference, normalise)
         mask = pareto_mask(accuracy, robust)
         chosen = [point for point, member in zip(points, mask, strict=True) if member]
         members = sorted(chosen, key=lambda point: point.accuracy.value)
-        return cls(threat, reference, interpolation, tuple(points), tuple(members), area)
+        return cls(threat, reference, interpolation, tuple(points), tuple(members), area, normalise)
 
     @property
     def definition(self) -> str:
         """What the area is, in one line."""
-        return area_definition(self.reference, self.interpolation)
+        return area_definition(self.reference, self.interpolation, self.normalise)
 
     def dominates(self, other: "ParetoFrontier") -> bool:
         """Whether this frontier is nowhere below the other and somewhere above it.
@@ -178,12 +185,27 @@ class ParetoFrontier:
         self, clean: NDArray[np.float32], robust: NDArray[np.float32], examples: int
     ) -> NDArray[np.float64]:
         """Areas of many replicates from their counts, (replicates, points) each."""
-        # Both counts in one whole number: one plain sort orders by accuracy, then robust accuracy.
-        bits = examples.bit_length()
-        keys = clean.astype(np.int64) << bits | robust.astype(np.int64)
-        keys.sort(axis=1)
-        accuracy, robust_accuracy = (keys >> bits) / examples, (keys & (1 << bits) - 1) / examples
-        return areas_of_sorted(accuracy, robust_accuracy, self.reference, self.interpolation)
+        areas = areas_of_sorted(
+            *sorted_accuracies(clean, robust, examples), self.reference, self.interpolation
+        )
+        return areas / largest_area(self.reference, self.normalise)
+
+
+def sorted_accuracies(
+    clean: NDArray[np.float32], robust: NDArray[np.float32], examples: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Accuracies and robust accuracies from counts (replicates, points), as areas are made of.
+
+    Every row is in the order of accuracy, equal ones in that of robust accuracy.
+    """
+    # Both counts in one whole number, so that one plain sort orders by the one and the other.
+    bits = examples.bit_length()
+    kind = np.dtype(np.int32 if 2 * bits < 32 else np.int64)
+    keys: NDArray[Any] = clean.astype(kind)
+    keys <<= bits
+    keys |= robust.astype(kind)
+    keys.sort(axis=1)
+    return (keys >> bits) / examples, (keys & (1 << bits) - 1) / examples
 
 
 def _coordinates(

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.frontier.comparison import AreaSettings, Comparison, Curve, Panel, compare
+from robust_tuning.frontier.judge import judge_all
 from robust_tuning.frontier.pareto_frontier import Conditions
 from robust_tuning.frontier.plots import save_plot
 from robust_tuning.frontier.point import Estimate, FrontierPoint
@@ -18,14 +19,31 @@ from robust_tuning.frontier.shift_plots import save_shift_plot
 from robust_tuning.frontier.shift_report import run_block
 from robust_tuning.frontier.store import Run
 from robust_tuning.frontier.tables import narrow_table, short_fraction, two_lines
+from robust_tuning.frontier.verdict import Verdict
+from robust_tuning.frontier.verdict_report import answer, evidence
+
+_POOLED = {
+    "run": "the points of each run",
+    "strategy": "the runs of each strategy, over seeds and settings",
+    "all": "all runs",
+}
 
 
-def comparison_tables(comparisons: Sequence[Comparison]) -> Group:
-    """One table per benchmark and threat, strategies by falling area, with what the area is."""
+def comparison_tables(
+    comparisons: Sequence[Comparison], verdicts: Sequence[Sequence[Verdict]] | None = None
+) -> Group:
+    """For each benchmark and threat the answer, then strategies by falling area, then its grounds.
+
+    Args:
+        comparisons: From `compare`.
+        verdicts: From `judge_all`, which is called if they are not given.
+    """
     parts: list[RenderableType] = []
-    for comparison in comparisons:
-        for panel in comparison.panels:
-            parts += [_strategy_table(comparison, panel), *_notes(comparison, panel), Text()]
+    for comparison, of_panels in zip(comparisons, verdicts or judge_all(comparisons), strict=True):
+        for panel, verdict in zip(comparison.panels, of_panels, strict=True):
+            parts.append(Text(f"{comparison.title} · {panel.threat}", style="underline"))
+            parts += [*answer(verdict), _strategy_table(comparison, panel), *_notes(comparison)]
+            parts += [Text(), *evidence(panel, verdict), Text()]
     return Group(*parts)
 
 
@@ -45,13 +63,16 @@ def summarise_run(folder: Path) -> Group:
     """
     run = Run(folder)
     comparisons = compare([run], AreaSettings())
-    of_conditions = {comparison.conditions: comparison for comparison in comparisons}
     parts: list[RenderableType] = []
     for conditions in dict.fromkeys(map(Conditions.of, run.points)):
-        points = [point for point in run.points if Conditions.of(point) == conditions]
-        comparison = of_conditions.get(conditions)
-        parts.append(_run_table(points, comparison))
-        parts += _run_areas(comparison) if comparison else []
+        own = [one for one in comparisons if one.conditions._replace(examples="") == conditions]
+        for comparison in own:
+            attacked = (curve.trajectories for panel in comparison.panels for curve in panel.curves)
+            of_step = {id(p): p for trajectories in attacked for p in trajectories[0]}
+            parts += [_run_table(list(of_step.values()), comparison), *_run_areas(comparison)]
+        if not own:
+            points = [point for point in run.points if Conditions.of(point) == conditions]
+            parts.append(_run_table(points, None))
     if not parts:
         parts.append(Text(f"{folder}: no evaluation was stored"))
     if panels := compare_shifts([run], ShiftSettings()):
@@ -65,8 +86,8 @@ def summarise_run(folder: Path) -> Group:
 
 def _strategy_table(comparison: Comparison, panel: Panel) -> Table:
     level = _level(comparison.settings)
-    table = narrow_table(f"{comparison.title} · {panel.threat}")
-    table.add_column("strategy", no_wrap=True)
+    table = narrow_table(f"areas under {panel.threat}")
+    table.add_column("strategy", overflow="fold")
     for name in (
         "runs /\npoints",
         "trainable",
@@ -97,15 +118,13 @@ def _strategy_row(curve: Curve, confidence: float) -> Iterator[Text]:
     yield two_lines(*_area(curve))
 
 
-def _notes(comparison: Comparison, panel: Panel) -> Iterator[Text]:
+def _notes(comparison: Comparison) -> Iterator[Text]:
     settings = comparison.settings
     yield Text(f"{comparison.attack_label} · {comparison.examples}", style="dim")
     yield Text(settings.definition, style="dim")
-    drawn = f"{settings.replicates:,} paired bootstrap replicates of the examples for areas"
+    yield Text(f"normalisation: {settings.normalise} · pooled: {_POOLED[settings.pool]}", "dim")
+    drawn = f"{settings.replicates:,} paired bootstrap replicates of the examples for the rest"
     yield Text(f"{_level(settings)}s: Wilson for accuracies, {drawn}", style="dim")
-    for curve in panel.curves:
-        if curve.note:
-            yield Text(f"{curve.strategy}: no interval of the area: {curve.note}", style="yellow")
 
 
 def _run_table(points: Sequence[FrontierPoint], comparison: Comparison | None) -> Table:

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,11 @@ from tests.frontier.synthetic import make_point, write_run
 from tests.frontier.synthetic_shifts import write_shifted_run
 
 STEPS = (0, 200, 400)
-FILES = {"areas.csv", "points.csv", "frontier.png", "frontier.svg", "frontier.pdf"}
+ALONE = {
+    *("areas.csv", "points.csv", "scalars.csv"),
+    *("frontier.png", "frontier.svg", "frontier.pdf"),
+}
+FILES = ALONE | {"differences.csv"}
 OOD_FILES = {"ood.csv", "ood_summary.csv", "ood.png", "ood.svg", "ood.pdf"}
 Capture = pytest.CaptureFixture[str]
 
@@ -48,7 +53,8 @@ def test_several_runs_are_reported_beside_them(tmp_path: Path, capsys: Capture) 
 def test_one_run_is_reported_in_its_own_folder(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", steps=STEPS, examples=200)
     assert quick([str(folder)]) == 0
-    assert names(folder) >= FILES
+    assert names(folder) >= ALONE
+    assert "differences.csv" not in names(folder)
 
 
 def test_output_reference_and_interpolation_are_taken(tmp_path: Path, capsys: Capture) -> None:
@@ -92,6 +98,65 @@ def test_what_cannot_be_reported_has_its_line_and_the_rest_comes(
     assert all(line.startswith("robust-tuning frontier: ") for line in err.splitlines())
 
 
+def test_bad_lines_have_their_message_and_older_ones_are_read(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    write_run(tmp_path / "good", "BitFit", steps=STEPS, examples=200)
+    old = write_run(tmp_path / "old", steps=STEPS, examples=200) / "frontier.jsonl"
+    records = [json.loads(line) for line in old.read_text().splitlines()]
+    for record in records:
+        for key in ("diagnostics", "shifts", "calibration"):  # what the first version lacked
+            del record[key]
+        del record["cost"]["peak_memory"]
+    nan = dict(records[1], accuracy={**records[1]["accuracy"], "value": float("nan")})
+    unversioned = {key: value for key, value in records[1].items() if key != "schema"}
+    lines = [*records, nan, unversioned, records[2]]
+    old.write_text("".join(f"{json.dumps(line)}\n" for line in lines) + '{"schema": 1, "run')
+    assert main([str(tmp_path), "--replicates", "20"]) == 0
+    out, err = capsys.readouterr()
+    for expected in (
+        "line 4 is skipped: not a line of JSON: NaN is no measurement",
+        "line 5 is skipped: the key 'schema' is missing",
+        "line 7 is skipped: torn",
+        f"{tmp_path / 'old'}: evaluated more than once at step 400; the last one counts",
+    ):
+        assert expected in err
+    assert len(err.splitlines()) == 4
+    assert "BitFit" in out
+    assert "LoRA" in out
+    assert "1 / 3" in out, "points of the run"
+
+
+def test_runs_can_be_pooled_and_areas_normalised(tmp_path: Path, capsys: Capture) -> None:
+    write_two(tmp_path)
+    words = [str(tmp_path), "--replicates", "20", "--reference", "0.5,0.1"]
+    assert main([*words, "--pool", "run", "--normalise", "best"]) == 0
+    out = capsys.readouterr().out
+    assert "BitFit · BitFit" in out
+    assert "pooled: the points of each run" in out
+    assert "as a share of the area of a model that is always right" in out
+    assert main([*words, "--pool", "all"]) == 0
+    assert "all strategies alone was measured" in capsys.readouterr().out
+
+
+def test_the_table_of_the_paper(tmp_path: Path, capsys: Capture) -> None:
+    write_two(tmp_path)
+    assert main([str(tmp_path), "--replicates", "20", "--table", "paper"]) == 0
+    out = capsys.readouterr().out
+    assert "caltech256: best: BitFit, " in out
+    assert "% above the average of the strategies, winner included [" in out
+    assert "trainable" not in out
+    assert names(tmp_path / "frontier") == FILES
+
+
+def test_what_stands_apart_is_said(tmp_path: Path, capsys: Capture) -> None:
+    write_two(tmp_path)
+    write_run(tmp_path / "other", "IA3", steps=STEPS, examples=100)
+    assert main([str(tmp_path), "--replicates", "20"]) == 0
+    out = capsys.readouterr().out
+    assert "not on these frontiers: run other differs in evaluation examples (100, here" in out
+
+
 @pytest.mark.parametrize("content", ["", '{"schema": 1,'])
 def test_nothing_to_report_fails(tmp_path: Path, capsys: Capture, content: str) -> None:
     (tmp_path / "frontier.jsonl").write_text(content)
@@ -119,6 +184,7 @@ def test_an_output_that_cannot_be_made_fails_in_one_line(tmp_path: Path, capsys:
         (["run", "--confidence", "95"], "confidence is 95.0: expected 0 < confidence < 1"),
         (["run", "--replicates", "-1"], "replicates is -1"),
         (["run", "--colour"], "--colour"),
+        (["run", "--pool", "seed"], "strategy"),
         (["run", "--ood_reference", "nowhere:7"], "got 'nowhere:7', expected one run folder"),
     ],
 )
@@ -152,7 +218,7 @@ def test_attacked_and_shifted_runs_are_reported_together(tmp_path: Path, capsys:
     assert quick([str(tmp_path), "--replicates", "20"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert names(tmp_path / "frontier") == FILES | OOD_FILES
+    assert names(tmp_path / "frontier") == ALONE | OOD_FILES
     assert "area dominated by" in out
     assert "error above" in out
 
@@ -188,7 +254,7 @@ def test_without_matplotlib_tables_and_csv_still_come(
     write_two(tmp_path)
     assert quick([str(tmp_path), "--replicates", "0"]) == 0
     out, err = capsys.readouterr()
-    assert names(tmp_path / "frontier") == {"areas.csv", "points.csv"}
+    assert names(tmp_path / "frontier") == {"areas.csv", "points.csv", "scalars.csv"}
     assert "LoRA" in out
     assert err.count("pip install 'robust-tuning[plots]'") == 1
 
@@ -201,7 +267,7 @@ def test_runs_far_apart_are_reported_in_the_current_folder(
     # As if the two folders shared the root alone.
     monkeypatch.setattr(os.path, "commonpath", lambda _: tmp_path.anchor)
     assert quick([*map(str, runs), "--replicates", "0"]) == 0
-    assert names(runs[0] / "frontier") == FILES
+    assert names(runs[0] / "frontier") == ALONE
 
 
 def test_the_report_has_the_command_and_figures_stand_beside_it(
@@ -225,7 +291,7 @@ def test_without_plotly_all_but_the_report_comes(
     run = write_run(tmp_path / "run", steps=STEPS, examples=50, threats=("linf-1/255",))
     assert main([str(run), "--replicates", "0"]) == 0
     assert capsys.readouterr().err.count("pip install 'robust-tuning[report]'") == 1
-    assert names(run) >= {*FILES, "figures"}
+    assert names(run) >= {*ALONE, "figures"}
     assert not (run / "report.html").exists()
 
 

@@ -95,14 +95,77 @@ def test_without_outcomes_the_area_stands_alone_with_the_reason(tmp_path: Path) 
     assert curves["BitFit"].interval is not None
 
 
-def test_other_examples_leave_the_area_without_interval(tmp_path: Path) -> None:
+def test_other_examples_are_another_comparison_and_the_runs_are_named(tmp_path: Path) -> None:
     write_run(tmp_path / "a", steps=STEPS, examples=200)
     write_run(tmp_path / "b", steps=STEPS, examples=300)
+    write_run(tmp_path / "c", "BitFit", steps=STEPS, examples=300)
+    one, other = compare(find_runs([tmp_path]), QUICK)
+    assert [len(comparison.panels[0].curves) for comparison in (one, other)] == [1, 2]
+    assert (one.examples, other.examples) == ("n = 200", "n = 300")
+    assert one.apart == (
+        "not on these frontiers: runs b, c differ in evaluation examples (300, here 200, "
+        "200 in common)",
+    )
+    assert "run a differs in evaluation examples (200, here 300" in other.apart[0]
+    assert all(curve.interval for curve in other.panels[0].curves)
+
+
+def test_a_point_without_outcomes_stands_with_those_of_its_size(tmp_path: Path) -> None:
+    write_run(tmp_path / "small", "Adapter", steps=STEPS, examples=200)
+    write_run(tmp_path / "a", steps=STEPS, examples=300, with_outcomes=False)
+    write_run(tmp_path / "b", "BitFit", steps=STEPS, examples=300)
+    comparisons = compare(find_runs([tmp_path]), QUICK)
+    of_size = {comparison.examples: comparison for comparison in comparisons}
+    names = {curve.strategy for curve in of_size["n = 300"].panels[0].curves}
+    assert names == {"LoRA", "BitFit"}
+    assert len(comparisons) == 2
+
+
+def test_pools(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        write_run(tmp_path / f"x{seed}", "LoRA", seed=seed, steps=STEPS)
+    write_run(tmp_path / "y", "BitFit", steps=STEPS)
+    runs = find_runs([tmp_path])
+    curves = {
+        pool: compare(runs, replace(QUICK, pool=pool))[0].panels[0].curves  # type: ignore[arg-type]  # literals
+        for pool in ("run", "strategy", "all")
+    }
+    assert {curve.strategy for curve in curves["run"]} == {"LoRA · x0", "LoRA · x1", "BitFit · y"}
+    assert {curve.strategy for curve in curves["strategy"]} == {"LoRA", "BitFit"}
+    (everything,) = curves["all"]
+    assert len(everything.frontier.points) == 9
+    assert everything.frontier.area >= max(curve.frontier.area for curve in curves["strategy"])
+    for wide, narrow in (("all", "strategy"), ("strategy", "run")):
+        assert curves[wide][0].frontier.area >= curves[narrow][0].frontier.area
+    assert [curve.runs for curve in curves["strategy"] if curve.strategy == "LoRA"] == [
+        (tmp_path / "x0", tmp_path / "x1")
+    ]
+
+
+def test_normalising_divides_by_the_ideal_corner(tmp_path: Path) -> None:
+    run = Run(write_run(tmp_path / "a", steps=STEPS))
+    plain, share = (
+        compare([run], AreaSettings((0.5, 0.2), replicates=20, normalise=how))[0]
+        .panels[0]
+        .curves[0]
+        for how in ("none", "best")  # type: ignore[arg-type]  # literals
+    )
+    assert share.frontier.area == pytest.approx(plain.frontier.area / 0.4)
+    assert plain.interval is not None
+    assert share.interval == pytest.approx([end / 0.4 for end in plain.interval])
+    assert "as a share of" in share.frontier.definition
+
+
+def test_radii_are_those_of_all_points(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", steps=STEPS, threats=("linf-4/255", "linf-1/255", "linf-2/255"))
+    write_run(tmp_path / "b", "BitFit", steps=STEPS, threats=("linf-4/255", "linf-1/255"))
     (comparison,) = compare(find_runs([tmp_path]), QUICK)
-    (curve,) = comparison.panels[0].curves
-    assert curve.interval is None
-    assert "runs 'a' and 'b' (step 0) were not evaluated on the same examples" in curve.note
-    assert comparison.examples == "n = 200 to 300"
+    radii = {panel.threat: [name for name, _ in panel.radii] for panel in comparison.panels}
+    assert radii == {
+        "linf-4/255": ["linf-1/255", "linf-4/255"],
+        "linf-1/255": ["linf-1/255"],
+        "linf-2/255": ["linf-1/255", "linf-2/255"],
+    }
 
 
 def test_labels_tell_the_conditions(tmp_path: Path) -> None:
@@ -116,7 +179,14 @@ def test_labels_tell_the_conditions(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"confidence": 95.0}, {"replicates": -1}, {"reference": (1.0, 0.0)}, {"interpolation": "x"}],
+    [
+        {"confidence": 95.0},
+        {"replicates": -1},
+        {"reference": (1.0, 0.0)},
+        {"interpolation": "x"},
+        {"pool": "seed"},
+        {"normalise": "max"},
+    ],
 )
 def test_settings_that_cannot_be_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match="expected"):

@@ -49,8 +49,8 @@ def test_seven_strategies_fit_a_terminal_of_80_columns(tmp_path: Path) -> None:
         write_run(tmp_path / strategy, strategy, steps=STEPS)
     text = render(comparison_tables(compare(find_runs([tmp_path]), AreaSettings(replicates=20))))
     assert max(map(len, text.splitlines())) <= 80
-    # Every interval in one piece: 7 strategies, 3 threats, 4 intervals each.
-    assert len(re.findall(r"\[[\d.]+,[\d.]+\]", text)) == 7 * 3 * 4
+    # Every interval in one piece: of 7 strategies 3 threats with 6, and of 6 the way to the best.
+    assert len(re.findall(r"\[-?[\d.]+,[\d.]+\]", text)) == 7 * 3 * 6 + 6 * 3
     assert "…" not in text
 
 
