@@ -110,8 +110,13 @@ def _report(
         ),
     ]
     if command is not None:
+        answers = {
+            (comparison.conditions, panel.threat): verdict
+            for comparison, row in zip(comparisons, verdicts, strict=True)
+            for panel, verdict in zip(comparison.panels, row, strict=True)
+        }
         written += _optional(
-            lambda: [save_report(comparisons, panels, verdicts, runs, folder, command)]
+            lambda: [save_report(comparisons, panels, answers, runs, folder, command)]
         )
     for path in written:
         print(f"wrote {path}")
