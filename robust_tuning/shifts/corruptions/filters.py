@@ -102,7 +102,7 @@ def convolve(images: Tensor, kernel: NDArray[np.float64]) -> Tensor:
     size = (_fast_length(height + 2 * half), _fast_length(width + 2 * half))
     transfer = _transfer(kernel.tobytes(), len(kernel), size, images.device)
     sums = torch.fft.irfft2(torch.fft.rfft2(padded, s=size).mul_(transfer), s=size)
-    return sums[..., :height, :width].round().div_(STEPS)
+    return sums[..., :height, :width].round_().div_(STEPS)
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,6 @@ _LIGHT = np.array([[[-2.0, -1, 0], [-1, 1, 1], [0, 1, 2]]])
 # Within an image of a batch, diagonals included.
 _TOUCHING = np.zeros((3, 3, 3), dtype=np.bool_)
 _TOUCHING[1] = True
-_FAR = 1e6
 
 
 def relief(drops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -30,8 +29,7 @@ def relief(drops: NDArray[np.uint8]) -> NDArray[np.float32]:
     border = edges(drops, 50, 150)
     if not border.any():
         return np.zeros(drops.shape, np.float32)
-    distance = ndimage.distance_transform_edt(~border, sampling=(_FAR, 1, 1))
-    smooth = np.floor(_smooth(np.minimum(distance, 20)) + ROUNDING).astype(np.uint8)
+    smooth = np.floor(_smooth(distances(border, 20)) + ROUNDING).astype(np.uint8)
     spread = equalised(smooth).astype(np.float32)
     lit = _in_bytes(ndimage.correlate(spread, _LIGHT, mode="mirror")).astype(np.float64)
     weights = drops * _in_bytes(_smooth(lit)).astype(np.float32)
@@ -40,35 +38,48 @@ def relief(drops: NDArray[np.uint8]) -> NDArray[np.float32]:
     return shares
 
 
+def distances(border: NDArray[np.bool_], furthest: int) -> NDArray[np.float64]:
+    """From each pixel of `(B, H, W)` to the nearest of a border, `furthest` where that is nearer.
+
+    First in its column, taking over what a neighbour knows 1, 2, 4, ... pixels away; then the
+    nearest of what the columns beside it know.
+    """
+    column = np.where(border, 0, furthest).astype(np.int16)
+    for step in (1 << i for i in range(furthest.bit_length())):
+        np.minimum(column[:, step:], column[:, :-step] + step, out=column[:, step:])
+        np.minimum(column[:, :-step], column[:, step:] + step, out=column[:, :-step])
+    squares = column**2
+    nearest = squares.copy()
+    for step in range(1, furthest):
+        further = squares + np.int16(step**2)
+        np.minimum(nearest[..., step:], further[..., :-step], out=nearest[..., step:])
+        np.minimum(nearest[..., :-step], further[..., step:], out=nearest[..., :-step])
+    return np.sqrt(np.arange(furthest**2 + 1))[nearest]
+
+
 def edges(images: NDArray[np.uint8], low: float, high: float) -> NDArray[np.bool_]:
     """Canny's edges in `(B, H, W)`, with the sum of both gradients' sizes as the strength.
 
     Source: J. Canny, "A computational approach to edge detection", PAMI 1986; Sobel gradients, the
     border repeated.
     """
-    # Whole numbers, exact in float32 too.
-    pixels = images.astype(np.float32)
-    down, right = (
-        ndimage.correlate1d(
-            ndimage.correlate1d(pixels, [-1, 0, 1], axis=axis, mode="nearest"),
-            [1, 2, 1],
-            axis=3 - axis,
-            mode="nearest",
-        )
-        for axis in (1, 2)
-    )
+    height, width = images.shape[1:]
+    pixels = np.pad(images, ((0, 0), (1, 1), (1, 1)), "edge").astype(np.int16)
+    summed = pixels[:, :-2] + 2 * pixels[:, 1:-1] + pixels[:, 2:]
+    right = summed[..., 2:] - summed[..., :-2]
+    summed = pixels[..., :-2] + 2 * pixels[..., 1:-1] + pixels[..., 2:]
+    down = summed[:, 2:] - summed[:, :-2]
     across, along = np.abs(down), np.abs(right)
     strength = across + along
     padded = np.pad(strength, ((0, 0), (1, 1), (1, 1)))
-    height, width = images.shape[1:]
 
-    def neighbour(below: int, beside: int) -> NDArray[np.float32]:
+    def neighbour(below: int, beside: int) -> NDArray[np.int16]:
         return padded[:, 1 + below : 1 + below + height, 1 + beside : 1 + beside + width]
 
     # Within 22.5 degrees of an axis the gradient is along it.
-    flat = across < np.tan(np.pi / 8) * along
-    steep = across > np.tan(3 * np.pi / 8) * along
-    falling = ~flat & ~steep & (down * right > 0)
+    flat = across < np.float32(np.tan(np.pi / 8)) * along
+    steep = across > np.float32(np.tan(3 * np.pi / 8)) * along
+    falling = ~flat & ~steep & ((down > 0) == (right > 0))
     rising = ~flat & ~steep & ~falling
     ridge = np.zeros(images.shape, dtype=np.bool_)
     for where, (below, beside) in (
