@@ -60,6 +60,9 @@ def distances(border: NDArray[np.bool_], furthest: int) -> NDArray[np.float64]:
 def edges(images: NDArray[np.uint8], low: float, high: float) -> NDArray[np.bool_]:
     """Canny's edges in `(B, H, W)`, with the sum of both gradients' sizes as the strength.
 
+    Of two equal neighbours along an axis the first is an edge, of two on a diagonal neither, as in
+    OpenCV; how drops are lit depends on it.
+
     Source: J. Canny, "A computational approach to edge detection", PAMI 1986; Sobel gradients, the
     border repeated.
     """
@@ -82,14 +85,15 @@ def edges(images: NDArray[np.uint8], low: float, high: float) -> NDArray[np.bool
     falling = ~flat & ~steep & ((down > 0) == (right > 0))
     rising = ~flat & ~steep & ~falling
     ridge = np.zeros(images.shape, dtype=np.bool_)
-    for where, (below, beside) in (
-        (flat, (0, 1)),
-        (steep, (1, 0)),
-        (falling, (1, 1)),
-        (rising, (-1, 1)),
+    for where, (below, beside), ties in (
+        (flat, (0, 1), True),
+        (steep, (1, 0), True),
+        (falling, (1, 1), False),
+        (rising, (-1, 1), False),
     ):
         before, after = neighbour(-below, -beside), neighbour(below, beside)
-        ridge |= where & (strength > before) & (strength >= after)
+        passed = strength >= after if ties else strength > after
+        ridge |= where & (strength > before) & passed
     labels, n = ndimage.label(ridge & (strength > low), structure=_TOUCHING)
     strong = np.zeros(n + 1, dtype=np.bool_)
     strong[labels[ridge & (strength > high)]] = True

@@ -1,7 +1,7 @@
 import numpy as np
 from scipy import ndimage
 
-from robust_tuning.shifts.corruptions.water import edges, equalised, relief
+from robust_tuning.shifts.corruptions.water import distances, edges, equalised, relief
 
 
 def test_edges_surround_a_square_by_one_line() -> None:
@@ -13,6 +13,16 @@ def test_edges_surround_a_square_by_one_line() -> None:
     assert found[:, 12].sum() == 2
 
 
+def test_of_two_equal_neighbours_on_a_diagonal_neither_is_an_edge() -> None:
+    rows, columns = np.mgrid[:20, :20]
+    slope = np.clip((rows + columns - 15) * 20, 0, 200).astype(np.uint8)
+    # What OpenCV finds: four pixels at the ends of a slope that is as steep all along.
+    assert edges(slope[None], 50, 150).sum() == 4
+    # Along an axis the first of two is one.
+    step = np.where(rows >= 10, 200, 0).astype(np.uint8)
+    assert edges(step[None], 50, 150)[0].nonzero()[0].tolist() == [9] * 20
+
+
 def test_weak_edges_count_where_they_continue_strong_ones() -> None:
     faint = np.zeros((20, 40), np.uint8)
     faint[10:, :20] = 20
@@ -21,6 +31,16 @@ def test_weak_edges_count_where_they_continue_strong_ones() -> None:
     (found,) = edges(faint[None], 50, 150)
     assert found[8:12, 5].any()
     assert found[8:12, 30].any()
+
+
+def test_distances_are_scipys_up_to_the_furthest() -> None:
+    random = np.random.default_rng(2)
+    border = random.random((3, 40, 57)) < [[[0.1]], [[0.003]], [[0]]]
+    found = distances(border, 20)
+    for image, here in zip(border[:2], found, strict=False):
+        expected = np.minimum(ndimage.distance_transform_edt(~image), 20)
+        assert np.array_equal(here, expected)
+    assert (found[2] == 20).all()
 
 
 def test_equalised_levels_are_even() -> None:
