@@ -35,7 +35,7 @@ def _spread(archive: Path, side: int, n: int) -> NDArray[np.uint8]:
     with zipfile.ZipFile(archive) as packed:
         names = sorted(name for name in packed.namelist() if name.endswith(".jpg"))
         chosen = [names[i * len(names) // n] for i in range(n)]
-        return np.stack([_centre(packed.read(name), side) for name in chosen])
+        return np.stack([centre(packed.read(name), side) for name in chosen])
 
 
 def files(folder: Path, side: int, n: int) -> NDArray[np.uint8]:
@@ -45,7 +45,7 @@ def files(folder: Path, side: int, n: int) -> NDArray[np.uint8]:
     )
     if not paths:
         sys.exit(f"{folder} holds no .jpg, .jpeg or .png")
-    return np.stack([_centre(path.read_bytes(), side) for path in paths[:n]])
+    return np.stack([centre(path.read_bytes(), side) for path in paths[:n]])
 
 
 def some(folder: Path | None, side: int, n: int) -> NDArray[np.uint8]:
@@ -57,7 +57,8 @@ def some(folder: Path | None, side: int, n: int) -> NDArray[np.uint8]:
     return photographs(Path(os.environ["ROBUST_TUNING_REAL_DATA"]), side, n)
 
 
-def _centre(content: bytes, side: int) -> NDArray[np.uint8]:
+def centre(content: bytes, side: int) -> NDArray[np.uint8]:
+    """The largest square in the middle of an encoded image, resized to `(3, side, side)`."""
     with Image.open(io.BytesIO(content)) as image:
         square = ImageOps.fit(image.convert("RGB"), (side, side), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
