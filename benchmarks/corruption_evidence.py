@@ -34,7 +34,7 @@ IMAGES = 200
 NAMES = (*STANDARD, *EXTRA)
 SEVERITIES = range(1, 6)
 # Of a grey level or a decibel: a level that is whole but for rounding is cut to one or the other.
-ROUNDING = 0.02
+ROUNDING = 0.1
 Pixels = NDArray[np.uint8]
 
 

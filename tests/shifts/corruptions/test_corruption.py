@@ -42,8 +42,9 @@ def test_pixels_depend_on_the_example_alone(name: str, table: Table) -> None:
     assert torch.equal(corrupt(images[order], keys[order]), together[order])
     for i in (0, 6):
         assert torch.equal(corrupt(images[i : i + 1], keys[i : i + 1])[0], together[i])
-    many = corrupt(images[3:4].expand(100, 3, 33, 40), keys[3:4].expand(100))
-    assert torch.equal(many, together[3:4].expand(100, 3, 33, 40))
+    # More than are corrupted at a time.
+    many = corrupt(images[3:4].expand(60, 3, 33, 40), keys[3:4].expand(60))
+    assert torch.equal(many, together[3:4].expand(60, 3, 33, 40))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -74,7 +75,7 @@ def test_severities_and_corruptions_have_their_own_random_numbers() -> None:
 )
 @example(short=16, long=16, upright=True, severity=5, table="imagenet")
 @example(short=17, long=512, upright=False, severity=4, table="imagenet")
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 def test_any_size(
     name: str, short: int, long: int, upright: bool, severity: int, table: Table
 ) -> None:

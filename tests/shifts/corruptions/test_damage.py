@@ -58,7 +58,7 @@ def rises(quality: list[float]) -> list[int]:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("table", TABLES)
 def test_severity_lowers_the_quality(name: str, table: Table) -> None:
-    images = pictures(12, 32, 32) if table == "cifar" else pictures(4, 160, 160)
+    images = pictures(12, 32, 32) if table == "cifar" else pictures(3, 160, 160)
     found = rises(qualities(name, table, images))
     if name not in UNORDERED[table]:
         assert set(found) <= {TIED.get((name, table))}
