@@ -1,43 +1,54 @@
-"""What storing an image does to it: coarse pixels and JPEG, by Pillow and one image at a time."""
+"""What storing an image does to it: coarse pixels and JPEG, by Pillow."""
 
 import io
-from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from robust_tuning.shifts.corruptions.draws import Draws
 
+_BOX = Image.Resampling.BOX
+
 
 def pixelate(images: Tensor, _: Draws, scale: float) -> Tensor:
-    """Reduce both sides to `int(scale * side)` and enlarge again, by Pillow's box filter."""
+    """Reduce both sides to `int(scale * side)` and enlarge again, by Pillow's box filter.
 
-    def coarse(image: Image.Image) -> Image.Image:
-        small = (int(image.width * scale), int(image.height * scale))
-        return image.resize(small, Image.Resampling.BOX).resize(image.size, Image.Resampling.BOX)
+    Pillow resizes along rows, rounds, and resizes along columns. Here all channels of a batch are
+    one picture, below each other for the former and side by side for the latter: the same result in
+    fewer calls. Enlarging repeats pixels.
+    """
+    height, width = images.shape[-2:]
+    below = images.cpu().numpy().reshape(-1, width)
+    n, low, narrow = len(below) // height, int(scale * height), int(scale * width)
+    below = np.asarray(Image.fromarray(below).resize((narrow, n * height), _BOX))
+    beside = below.reshape(n, height, narrow).transpose(1, 0, 2).reshape(height, -1)
+    beside = np.asarray(Image.fromarray(beside).resize((n * narrow, low), _BOX))
+    small = beside.reshape(low, n, narrow).transpose(1, 0, 2)
+    coarse = small.take(_repeats(narrow, width), axis=2).take(_repeats(low, height), axis=1)
+    return torch.from_numpy(coarse).reshape(images.shape).to(images.device)
 
-    return _each(images, coarse)
+
+@lru_cache(maxsize=32)
+def _repeats(small: int, size: int) -> NDArray[np.int64]:
+    """Which of `small` pixels in a line Pillow puts where when it enlarges them to `size`."""
+    ramp = Image.fromarray(np.arange(small, dtype=np.float32)[None])
+    return np.asarray(ramp.resize((size, 1), _BOX))[0].astype(np.int64)
 
 
 def jpeg_compression(images: Tensor, _: Draws, quality: int) -> Tensor:
-    """Write and read a JPEG file of a `quality` (1 to 95) in memory."""
-
-    def stored(image: Image.Image) -> Image.Image:
+    """Write and read a JPEG file of a `quality` (1 to 95) in memory, one image at a time."""
+    height, width = images.shape[-2:]
+    # Red, green and blue by turns, a row each: fast to copy from and to whole channels.
+    lines = images.cpu().numpy().transpose(0, 2, 1, 3).copy()
+    for line in lines:
         file = io.BytesIO()
-        image.save(file, "JPEG", quality=quality)
-        return Image.open(file)
-
-    return _each(images, stored)
-
-
-def _each(images: Tensor, change: Callable[[Image.Image], Image.Image]) -> Tensor:
-    pixels = images.cpu().numpy()
-    changed = np.empty_like(pixels)
-    for channels, out in zip(pixels, changed, strict=True):
-        # Channel by channel: Pillow interleaves them faster than a transposed copy does.
-        image = Image.merge("RGB", [Image.fromarray(channel) for channel in channels])
-        for channel, corrupted in zip(out, change(image).split(), strict=True):
-            channel[:] = np.asarray(corrupted)
-    return torch.from_numpy(changed).to(images.device)
+        Image.frombytes("RGB", (width, height), line, "raw", "RGB;L").save(
+            file, "JPEG", quality=quality
+        )
+        with Image.open(file, formats=("JPEG",)) as stored:
+            line[:] = np.frombuffer(stored.tobytes("raw", "RGB;L"), np.uint8).reshape(line.shape)
+    return torch.from_numpy(lines.transpose(0, 2, 1, 3).copy()).to(images.device)

@@ -6,7 +6,7 @@ the whole batch. With weights that are multiples of 2^-17, all terms of the sums
 """
 
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,22 @@ from scipy import ndimage
 from torch import Tensor
 
 STEPS = 2.0**17
+# Lines of a block of a blur's matrix: few enough to leave out most of the zeros beside its band.
+_BLOCK = 32
+
+
+class Block(NamedTuple):
+    """Some rows of a blur's matrix, and those of its columns that are not all zero there.
+
+    Attributes:
+        to: Which pixels of a line they make.
+        of: Which pixels they are made of.
+        weights: `(len(to), len(of))` float64.
+    """
+
+    to: slice
+    of: slice
+    weights: Tensor
 
 
 def gaussian(
@@ -27,7 +43,8 @@ def gaussian(
     """Blur as `scipy.ndimage.gaussian_filter` does, which is behind scikit-image's `gaussian`.
 
     Args:
-        images: `(..., H, W)` multiples of 2^-14 below 2^8, or of 2^-16 below 1.
+        images: `(..., H, W)` whole numbers below 2^8, multiples of 2^-14 below 2^4, or of 2^-16
+            below 1.
         sigma: Standard deviation in pixels, not negative.
         mode: What lies beyond the border.
         truncate: Where the kernel ends, in standard deviations.
@@ -36,20 +53,36 @@ def gaussian(
         `(..., H, W)` float64.
     """
     height, width = images.shape[-2:]
-    rows = gaussian_matrix(height, sigma, mode, truncate, images.device)
-    columns = gaussian_matrix(width, sigma, mode, truncate, images.device)
-    return rows @ images.double() @ columns.T
+    sharp = images.double().reshape(-1, height, width)
+    blocks = gaussian_blocks(width, sigma, mode, truncate, images.device)
+    sharp = _joined([sharp[:, :, block.of] @ block.weights.T for block in blocks], 2)
+    blocks = gaussian_blocks(height, sigma, mode, truncate, images.device)
+    return _joined([block.weights @ sharp[:, block.of] for block in blocks], 1).reshape(
+        images.shape
+    )
+
+
+def _joined(parts: list[Tensor], axis: int) -> Tensor:
+    """Concatenate, without a copy where there is one part."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
 
 
 @lru_cache(maxsize=32)
-def gaussian_matrix(
+def gaussian_blocks(
     size: int, sigma: float, mode: str, truncate: float, device: torch.device
-) -> Tensor:
-    """What a Gaussian blur does to a line of pixels, borders included: `(size, size)` float64."""
+) -> tuple[Block, ...]:
+    """What a Gaussian blur does to a line of pixels, borders included."""
     weights = np.eye(size)
     if sigma > 0:
         weights = ndimage.gaussian_filter1d(weights, sigma, axis=0, mode=mode, truncate=truncate)
-    return torch.from_numpy(_in_steps(weights)).to(device)
+    weights = _in_steps(weights)
+    blocks = []
+    for start in range(0, size, _BLOCK):
+        rows = weights[start : start + _BLOCK]
+        used = np.flatnonzero(rows.any(axis=0))
+        to, of = slice(start, start + len(rows)), slice(used[0], used[-1] + 1)
+        blocks.append(Block(to, of, torch.from_numpy(rows[:, of].copy()).to(device)))
+    return tuple(blocks)
 
 
 def convolve(images: Tensor, kernel: NDArray[np.float64]) -> Tensor:
@@ -62,15 +95,21 @@ def convolve(images: Tensor, kernel: NDArray[np.float64]) -> Tensor:
     Returns:
         `(B, C, H, W)` float64, multiples of 2^-17.
     """
+    height, width = images.shape[-2:]
     half = len(kernel) // 2
     padded = F.pad(images.double(), (half,) * 4, mode="reflect")
-    steps = torch.from_numpy(_in_steps(kernel.reshape(1, -1)).reshape(kernel.shape))
     # Fast lengths of the transform; what wraps around falls into the padding that is cut off.
-    size = [_fast_length(length) for length in padded.shape[-2:]]
-    transfer = torch.fft.rfft2(steps.to(images.device), s=size).conj()
-    sums = torch.fft.irfft2(torch.fft.rfft2(padded, s=size) * transfer, s=size)
-    valid = sums[..., : images.shape[-2], : images.shape[-1]]
-    return torch.round(valid * STEPS) / STEPS
+    size = (_fast_length(height + 2 * half), _fast_length(width + 2 * half))
+    transfer = _transfer(kernel.tobytes(), len(kernel), size, images.device)
+    sums = torch.fft.irfft2(torch.fft.rfft2(padded, s=size).mul_(transfer), s=size)
+    return sums[..., :height, :width].round_().div_(STEPS)
+
+
+@lru_cache(maxsize=16)
+def _transfer(kernel: bytes, side: int, size: tuple[int, int], device: torch.device) -> Tensor:
+    """By what the spectrum of an image is multiplied, for a result in steps of 2^-17."""
+    steps = STEPS * _in_steps(np.frombuffer(kernel).reshape(1, -1)).reshape(side, side)
+    return torch.fft.rfft2(torch.from_numpy(steps).to(device), s=size).conj().resolve_conj()
 
 
 def _fast_length(length: int) -> int:

@@ -21,4 +21,4 @@ def truncated(levels: Tensor) -> Tensor:
     >>> truncated(torch.tensor([-3.0, 6.9, 6.9999, 300.0])).tolist()
     [0, 6, 7, 255]
     """
-    return (levels + ROUNDING).clamp(0, 255).byte()
+    return (levels + ROUNDING).clamp_(0, 255).byte()

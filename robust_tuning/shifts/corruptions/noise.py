@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy.stats import poisson
+from scipy.special import pdtr
 from torch import Tensor
 
 from robust_tuning.shifts.corruptions.draws import LEVELS, Draws
@@ -46,16 +46,15 @@ def impulse_noise(images: Tensor, draws: Draws, amount: float) -> Tensor:
     return torch.where(chances < threshold // 2, 0, noisy)
 
 
-@lru_cache(maxsize=1)
+# A table of 16 MB for each severity: they are evaluated by turns.
+@lru_cache(maxsize=5)
 def _shot_levels(photons: float, device: torch.device) -> Tensor:
     """Grey level for each grey level and number of 16 bits, `(256 * 65536,)` uint8."""
-    rows = []
-    for level in range(256):
-        mean = level / 255 * photons
-        counts = np.arange(int(mean + 10 * mean**0.5) + 10)
-        # How many midpoints lie below the chance of at most so many photons.
-        below = np.ceil(poisson.cdf(counts, mean) * LEVELS - 0.5).astype(np.int64)
-        below[-1] = LEVELS
-        levels = truncated(torch.from_numpy(counts / photons * 255)).numpy()
-        rows.append(np.repeat(levels, np.diff(below, prepend=0)))
-    return torch.from_numpy(np.concatenate(rows)).to(device)
+    means = np.arange(256)[:, None] / 255 * photons
+    counts = np.arange(int(photons + 10 * photons**0.5) + 10)
+    # How many midpoints lie below the chance of at most so many photons.
+    below = np.ceil(pdtr(counts, means) * LEVELS - 0.5).astype(np.int64)
+    below[:, -1] = LEVELS
+    levels = truncated(torch.from_numpy(counts / photons * 255)).numpy()
+    times = np.diff(below, prepend=0, axis=1)
+    return torch.from_numpy(np.repeat(np.tile(levels, 256), times.ravel())).to(device)

@@ -47,6 +47,6 @@ def spatter(images: Tensor, draws: Draws, splash: Splash) -> Tensor:
         cover = torch.where(cover < 0.8, 0.0, cover)
         return truncated(images * (1 - cover) + colour * cover)
     levels = truncated(255 * torch.where(liquid < splash.threshold, 0.0, liquid))
-    drops = torch.stack([torch.from_numpy(relief(layer)) for layer in levels.cpu().numpy()])
+    drops = torch.from_numpy(relief(levels.cpu().numpy()))
     weight = drops.to(images.device)[:, None] * splash.strength
     return truncated(images + weight * colour)

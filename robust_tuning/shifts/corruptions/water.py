@@ -6,7 +6,10 @@ from scipy import ndimage
 
 from robust_tuning.shifts.corruptions.levels import ROUNDING
 
-_LIGHT = np.array([[-2.0, -1, 0], [-1, 1, 1], [0, 1, 2]])
+_LIGHT = np.array([[[-2.0, -1, 0], [-1, 1, 1], [0, 1, 2]]])
+# Within an image of a batch, diagonals included.
+_TOUCHING = np.zeros((3, 3, 3), dtype=np.bool_)
+_TOUCHING[1] = True
 
 
 def relief(drops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -18,72 +21,101 @@ def relief(drops: NDArray[np.uint8]) -> NDArray[np.float32]:
     has weights of 0, where the reference divides by 0.
 
     Args:
-        drops: `(H, W)`, 0 where there is none.
+        drops: `(B, H, W)`, 0 where there is none.
 
     Returns:
-        `(H, W)` float32 in [0, 1], the greatest 1.
+        `(B, H, W)` float32 in [0, 1], the greatest of each image 1.
     """
     border = edges(drops, 50, 150)
     if not border.any():
         return np.zeros(drops.shape, np.float32)
-    distance = np.minimum(ndimage.distance_transform_edt(~border), 20)
-    smooth = np.floor(_smooth(distance) + ROUNDING).astype(np.uint8)
-    spread = equalised(smooth).astype(np.float64)
+    smooth = np.floor(_smooth(distances(border, 20)) + ROUNDING).astype(np.uint8)
+    spread = equalised(smooth).astype(np.float32)
     lit = _in_bytes(ndimage.correlate(spread, _LIGHT, mode="mirror")).astype(np.float64)
     weights = drops * _in_bytes(_smooth(lit)).astype(np.float32)
-    shares: NDArray[np.float32] = (weights / max(weights.max(), 1)).astype(np.float32)
+    weights[~border.any((1, 2))] = 0
+    shares: NDArray[np.float32] = weights / np.maximum(weights.max((1, 2), keepdims=True), 1)
     return shares
 
 
-def edges(image: NDArray[np.uint8], low: float, high: float) -> NDArray[np.bool_]:
-    """Canny's edges, with the sum of both gradients' sizes as the strength.
+def distances(border: NDArray[np.bool_], furthest: int) -> NDArray[np.float64]:
+    """From each pixel of `(B, H, W)` to the nearest of a border, `furthest` where that is nearer.
+
+    First in its column, taking over what a neighbour knows 1, 2, 4, ... pixels away; then the
+    nearest of what the columns beside it know.
+    """
+    column = np.where(border, 0, furthest).astype(np.int16)
+    for step in (1 << i for i in range(furthest.bit_length())):
+        np.minimum(column[:, step:], column[:, :-step] + step, out=column[:, step:])
+        np.minimum(column[:, :-step], column[:, step:] + step, out=column[:, :-step])
+    squares = column**2
+    nearest = squares.copy()
+    for step in range(1, furthest):
+        further = squares + np.int16(step**2)
+        np.minimum(nearest[..., step:], further[..., :-step], out=nearest[..., step:])
+        np.minimum(nearest[..., :-step], further[..., step:], out=nearest[..., :-step])
+    return np.sqrt(np.arange(furthest**2 + 1))[nearest]
+
+
+def edges(images: NDArray[np.uint8], low: float, high: float) -> NDArray[np.bool_]:
+    """Canny's edges in `(B, H, W)`, with the sum of both gradients' sizes as the strength.
+
+    Of two equal neighbours along an axis the first is an edge, of two on a diagonal neither, as in
+    OpenCV; how drops are lit depends on it.
 
     Source: J. Canny, "A computational approach to edge detection", PAMI 1986; Sobel gradients, the
     border repeated.
     """
-    pixels = image.astype(np.float64)
-    down, right = (ndimage.sobel(pixels, axis=axis, mode="nearest") for axis in (0, 1))
-    strength = np.abs(down) + np.abs(right)
-    padded = np.pad(strength, 1)
-    height, width = image.shape
+    height, width = images.shape[1:]
+    pixels = np.pad(images, ((0, 0), (1, 1), (1, 1)), "edge").astype(np.int16)
+    summed = pixels[:, :-2] + 2 * pixels[:, 1:-1] + pixels[:, 2:]
+    right = summed[..., 2:] - summed[..., :-2]
+    summed = pixels[..., :-2] + 2 * pixels[..., 1:-1] + pixels[..., 2:]
+    down = summed[:, 2:] - summed[:, :-2]
+    across, along = np.abs(down), np.abs(right)
+    strength = across + along
+    padded = np.pad(strength, ((0, 0), (1, 1), (1, 1)))
 
-    def neighbour(below: int, beside: int) -> NDArray[np.float64]:
-        return padded[1 + below : 1 + below + height, 1 + beside : 1 + beside + width]
+    def neighbour(below: int, beside: int) -> NDArray[np.int16]:
+        return padded[:, 1 + below : 1 + below + height, 1 + beside : 1 + beside + width]
 
     # Within 22.5 degrees of an axis the gradient is along it.
-    flat = np.abs(down) < np.tan(np.pi / 8) * np.abs(right)
-    steep = np.abs(down) > np.tan(3 * np.pi / 8) * np.abs(right)
-    falling = ~flat & ~steep & (down * right > 0)
+    flat = across < np.float32(np.tan(np.pi / 8)) * along
+    steep = across > np.float32(np.tan(3 * np.pi / 8)) * along
+    falling = ~flat & ~steep & ((down > 0) == (right > 0))
     rising = ~flat & ~steep & ~falling
-    ridge = np.zeros(image.shape, dtype=np.bool_)
-    for where, (below, beside) in (
-        (flat, (0, 1)),
-        (steep, (1, 0)),
-        (falling, (1, 1)),
-        (rising, (-1, 1)),
+    ridge = np.zeros(images.shape, dtype=np.bool_)
+    for where, (below, beside), ties in (
+        (flat, (0, 1), True),
+        (steep, (1, 0), True),
+        (falling, (1, 1), False),
+        (rising, (-1, 1), False),
     ):
         before, after = neighbour(-below, -beside), neighbour(below, beside)
-        ridge |= where & (strength > before) & (strength >= after)
-    labels, _ = ndimage.label(ridge & (strength > low), structure=np.ones((3, 3)))
-    strong = np.unique(labels[ridge & (strength > high)])
-    return np.isin(labels, strong[strong > 0])
+        passed = strength >= after if ties else strength > after
+        ridge |= where & (strength > before) & passed
+    labels, n = ndimage.label(ridge & (strength > low), structure=_TOUCHING)
+    strong = np.zeros(n + 1, dtype=np.bool_)
+    strong[labels[ridge & (strength > high)]] = True
+    return strong[labels]
 
 
-def equalised(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Spread grey levels so that all are equally frequent, the lowest becoming 0."""
-    counts = np.bincount(image.ravel(), minlength=256)
-    first = int(image.min())
-    others = image.size - counts[first]
-    if others == 0:
-        return image
-    sums = np.cumsum(counts) - counts[first]
-    return _in_bytes(sums * (255 / others))[image]
+def equalised(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Spread the grey levels of `(B, H, W)` evenly; the lowest becomes 0."""
+    batch = len(images)
+    which = np.arange(batch)[:, None, None]
+    counts = np.bincount((which * 256 + images).ravel(), minlength=batch * 256).reshape(batch, 256)
+    lowest = counts[np.arange(batch), (counts > 0).argmax(1)][:, None]
+    others = images[0].size - lowest
+    levels = _in_bytes((counts.cumsum(1) - lowest) * (255 / np.maximum(others, 1)))
+    even: NDArray[np.uint8] = np.where(others > 0, levels, np.arange(256, dtype=np.uint8))
+    return even[which, images]
 
 
-def _smooth(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    smooth: NDArray[np.float64] = ndimage.uniform_filter(image, 3, mode="mirror")
+def _smooth(images: NDArray[np.float64]) -> NDArray[np.float64]:
+    smooth: NDArray[np.float64] = ndimage.uniform_filter(images, (1, 3, 3), mode="mirror")
     return smooth
 
 
-def _in_bytes(numbers: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _in_bytes(numbers: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.clip(np.rint(numbers), 0, 255).astype(np.uint8)
