@@ -97,7 +97,8 @@ def edges(images: NDArray[np.uint8], low: float, high: float) -> NDArray[np.bool
     labels, n = ndimage.label(ridge & (strength > low), structure=_TOUCHING)
     strong = np.zeros(n + 1, dtype=np.bool_)
     strong[labels[ridge & (strength > high)]] = True
-    return strong[labels]
+    found: NDArray[np.bool_] = strong[labels]
+    return found
 
 
 def equalised(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -109,7 +110,8 @@ def equalised(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     others = images[0].size - lowest
     levels = _in_bytes((counts.cumsum(1) - lowest) * (255 / np.maximum(others, 1)))
     even: NDArray[np.uint8] = np.where(others > 0, levels, np.arange(256, dtype=np.uint8))
-    return even[which, images]
+    spread: NDArray[np.uint8] = even[which, images]
+    return spread
 
 
 def _smooth(images: NDArray[np.float64]) -> NDArray[np.float64]:
