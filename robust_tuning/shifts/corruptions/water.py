@@ -120,4 +120,5 @@ def _smooth(images: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _in_bytes(numbers: NDArray[np.floating]) -> NDArray[np.uint8]:
-    return np.clip(np.rint(numbers), 0, 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.clip(np.rint(numbers), 0, 255).astype(np.uint8)
+    return levels
