@@ -15,6 +15,7 @@ from robust_tuning.frontier import Run, find_runs, save_plot
 from robust_tuning.frontier.comparison import AreaSettings, Pool, compare
 from robust_tuning.frontier.export import save_csv
 from robust_tuning.frontier.judge import judge_all
+from robust_tuning.frontier.notes import MOST_COMPARED
 from robust_tuning.frontier.paper_table import paper_tables
 from robust_tuning.frontier.pareto import Interpolation, Normalisation
 from robust_tuning.frontier.report import comparison_tables
@@ -81,16 +82,17 @@ def _report(
     if not console.is_terminal:  # a file has no width: break no row
         console = Console(width=200)
     verdicts = judge_all(comparisons)
+    shown = [comparison.largest(MOST_COMPARED) for comparison in comparisons]
     if arguments.table == "paper":
         console.print(paper_tables(comparisons))
     else:
-        console.print(comparison_tables(comparisons, verdicts), shift_tables(panels), sep="")
+        console.print(comparison_tables(shown, verdicts), shift_tables(panels), sep="")
     folder = arguments.output or _common_folder([run.folder for run in runs])
     written = [
         *(save_csv(comparisons, folder) if comparisons else []),
         *save_verdict_csv(comparisons, verdicts, folder),
         *save_shift_csv(panels, folder),
-        *_plots(lambda: save_plot(comparisons, folder) + save_shift_plot(panels, folder)),
+        *_plots(lambda: save_plot(shown, folder) + save_shift_plot(panels, folder)),
     ]
     for path in written:
         print(f"wrote {path}")
