@@ -18,6 +18,7 @@ from robust_tuning.frontier.column_plots import save_column_plots
 from robust_tuning.frontier.comparison import AreaSettings, Pool, compare
 from robust_tuning.frontier.export import save_csv
 from robust_tuning.frontier.judge import judge_all
+from robust_tuning.frontier.notes import MOST_COMPARED
 from robust_tuning.frontier.page import save_report
 from robust_tuning.frontier.paper_table import paper_tables
 from robust_tuning.frontier.pareto import Interpolation, Normalisation
@@ -92,10 +93,11 @@ def _report(
     if not console.is_terminal:  # a file has no width: break no row
         console = Console(width=200)
     verdicts = judge_all(comparisons)
+    shown = [comparison.largest(MOST_COMPARED) for comparison in comparisons]
     if arguments.table == "paper":
         console.print(paper_tables(comparisons))
     else:
-        console.print(comparison_tables(comparisons, verdicts), shift_tables(panels), sep="")
+        console.print(comparison_tables(shown, verdicts), shift_tables(panels), sep="")
     folder = arguments.output or _common_folder([run.folder for run in runs])
     written = [
         *(save_csv(comparisons, folder) if comparisons else []),
@@ -103,9 +105,9 @@ def _report(
         *save_shift_csv(panels, folder),
         *_optional(
             lambda: [
-                *save_plot(comparisons, folder),
+                *save_plot(shown, folder),
                 *save_shift_plot(panels, folder),
-                *(save_column_plots(comparisons, folder / "figures") if command else []),
+                *(save_column_plots(shown, folder / "figures") if command else []),
             ]
         ),
     ]
@@ -115,9 +117,7 @@ def _report(
             for comparison, row in zip(comparisons, verdicts, strict=True)
             for panel, verdict in zip(comparison.panels, row, strict=True)
         }
-        written += _optional(
-            lambda: [save_report(comparisons, panels, answers, runs, folder, command)]
-        )
+        written += _optional(lambda: [save_report(shown, panels, answers, runs, folder, command)])
     for path in written:
         print(f"wrote {path}")
     return 0

@@ -1,7 +1,7 @@
 """Which points stand beside one another: runs pooled by strategy, under equal conditions."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Literal, get_args
@@ -135,6 +135,11 @@ class Comparison:
         plain = [f"{k}={v}" for k, v in self.attack.settings.items() if isinstance(v, int | float)]
         name = self.attack.class_path.rpartition(".")[2]
         return f"{name}({', '.join(plain[:4])}) #{self.attack.fingerprint[:8]}"
+
+    def largest(self, count: int) -> "Comparison":
+        """The same with the first curves of each panel, for tables and figures."""
+        panels = (replace(panel, curves=panel.curves[:count]) for panel in self.panels)
+        return replace(self, panels=tuple(panels))
 
     @property
     def examples(self) -> str:

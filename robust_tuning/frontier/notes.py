@@ -41,7 +41,10 @@ def notes_on(comparison: Comparison, panel: Panel, found: Comparisons) -> Iterat
             f"difference, {found.critical:.2f} standard errors; the same examples for all)"
         )
     if len(panel.curves) > MOST_COMPARED:
-        yield f"only the {MOST_COMPARED} largest of {len(panel.curves)} areas are compared"
+        yield (
+            f"only the {MOST_COMPARED} largest of {len(panel.curves)} areas are compared and "
+            "shown; areas.csv and scalars.csv have all"
+        )
     yield from _notes_on_seeds(panel)
     yield from comparison.apart
 

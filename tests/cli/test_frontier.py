@@ -141,7 +141,7 @@ def test_runs_can_be_pooled_and_areas_normalised(tmp_path: Path, capsys: Capture
 
 def test_the_table_of_the_paper(tmp_path: Path, capsys: Capture) -> None:
     write_two(tmp_path)
-    assert main([str(tmp_path), "--replicates", "20", "--table", "paper"]) == 0
+    assert quick([str(tmp_path), "--replicates", "20", "--table", "paper"]) == 0
     out = capsys.readouterr().out
     assert "caltech256: best: BitFit, " in out
     assert "% above the average of the strategies, winner included [" in out
@@ -152,7 +152,7 @@ def test_the_table_of_the_paper(tmp_path: Path, capsys: Capture) -> None:
 def test_what_stands_apart_is_said(tmp_path: Path, capsys: Capture) -> None:
     write_two(tmp_path)
     write_run(tmp_path / "other", "IA3", steps=STEPS, examples=100)
-    assert main([str(tmp_path), "--replicates", "20"]) == 0
+    assert quick([str(tmp_path), "--replicates", "20"]) == 0
     out = capsys.readouterr().out
     assert "not on these frontiers: run other differs in evaluation examples (100, here" in out
 

@@ -142,6 +142,17 @@ def test_pools(tmp_path: Path) -> None:
     ]
 
 
+def test_the_largest_come_first(tmp_path: Path) -> None:
+    for strategy in ("Adapter", "Compacter", "LoRA"):
+        write_run(tmp_path / strategy, strategy, steps=STEPS)
+    (comparison,) = compare(find_runs([tmp_path]), QUICK)
+    short = comparison.largest(1)
+    assert [panel.curves for panel in short.panels] == [
+        panel.curves[:1] for panel in comparison.panels
+    ]
+    assert comparison.largest(9) == comparison
+
+
 def test_normalising_divides_by_the_ideal_corner(tmp_path: Path) -> None:
     run = Run(write_run(tmp_path / "a", steps=STEPS))
     plain, share = (

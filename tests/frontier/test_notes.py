@@ -48,4 +48,5 @@ def test_curves_beyond_the_most_are_counted(tmp_path: Path) -> None:
     write_run(tmp_path / "a", steps=(0, 400), examples=50)
     comparison, panel = panel_of(tmp_path)
     many = replace(panel, curves=panel.curves * 41)
-    assert "only the 40 largest of 41 areas are compared" in list(notes_on(comparison, many, NONE))
+    notes = " ".join(notes_on(comparison, many, NONE))
+    assert "only the 40 largest of 41 areas are compared and shown; areas.csv" in notes
