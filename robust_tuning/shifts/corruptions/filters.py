@@ -101,7 +101,7 @@ def convolve(images: Tensor, kernel: NDArray[np.float64]) -> Tensor:
     # Fast lengths of the transform; what wraps around falls into the padding that is cut off.
     size = (_fast_length(height + 2 * half), _fast_length(width + 2 * half))
     transfer = _transfer(kernel.tobytes(), len(kernel), size, images.device)
-    sums = torch.fft.irfft2(torch.fft.rfft2(padded, s=size).mul_(transfer), s=size)
+    sums: Tensor = torch.fft.irfft2(torch.fft.rfft2(padded, s=size).mul_(transfer), s=size)
     return sums[..., :height, :width].round_().div_(STEPS)
 
 
@@ -109,7 +109,8 @@ def convolve(images: Tensor, kernel: NDArray[np.float64]) -> Tensor:
 def _transfer(kernel: bytes, side: int, size: tuple[int, int], device: torch.device) -> Tensor:
     """By what the spectrum of an image is multiplied, for a result in steps of 2^-17."""
     steps = STEPS * _in_steps(np.frombuffer(kernel).reshape(1, -1)).reshape(side, side)
-    return torch.fft.rfft2(torch.from_numpy(steps).to(device), s=size).conj().resolve_conj()
+    spectrum: Tensor = torch.fft.rfft2(torch.from_numpy(steps).to(device), s=size)
+    return spectrum.conj().resolve_conj()
 
 
 def _fast_length(length: int) -> int:
