@@ -36,8 +36,8 @@ def pixelate(images: Tensor, _: Draws, scale: float) -> Tensor:
 def _repeats(small: int, size: int) -> NDArray[np.int64]:
     """Which of `small` pixels in a line Pillow puts where when it enlarges them to `size`."""
     ramp = Image.fromarray(np.arange(small, dtype=np.float32)[None])
-    repeats: NDArray[np.int64] = np.asarray(ramp.resize((size, 1), _BOX))[0].astype(np.int64)
-    return repeats
+    places: NDArray[np.int64] = np.asarray(ramp.resize((size, 1), _BOX))[0].astype(np.int64)
+    return places
 
 
 def jpeg_compression(images: Tensor, _: Draws, quality: int) -> Tensor:

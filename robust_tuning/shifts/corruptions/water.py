@@ -54,7 +54,8 @@ def distances(border: NDArray[np.bool_], furthest: int) -> NDArray[np.float64]:
         further = squares + np.int16(step**2)
         np.minimum(nearest[..., step:], further[..., :-step], out=nearest[..., step:])
         np.minimum(nearest[..., :-step], further[..., step:], out=nearest[..., :-step])
-    return np.sqrt(np.arange(furthest**2 + 1))[nearest]
+    found: NDArray[np.float64] = np.sqrt(np.arange(furthest**2 + 1))[nearest]
+    return found
 
 
 def edges(images: NDArray[np.uint8], low: float, high: float) -> NDArray[np.bool_]:
@@ -103,13 +104,13 @@ def edges(images: NDArray[np.uint8], low: float, high: float) -> NDArray[np.bool
 
 def equalised(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Spread the grey levels of `(B, H, W)` evenly; the lowest becomes 0."""
-    batch = len(images)
-    which = np.arange(batch)[:, None, None]
-    counts = np.bincount((which * 256 + images).ravel(), minlength=batch * 256).reshape(batch, 256)
-    lowest = counts[np.arange(batch), (counts > 0).argmax(1)][:, None]
+    n = len(images)
+    which = np.arange(n)[:, None, None]
+    counts = np.bincount((which * 256 + images).ravel(), minlength=n * 256).reshape(n, 256)
+    lowest = counts[np.arange(n), (counts > 0).argmax(1)][:, None]
     others = images[0].size - lowest
     levels = _in_bytes((counts.cumsum(1) - lowest) * (255 / np.maximum(others, 1)))
-    even: NDArray[np.uint8] = np.where(others > 0, levels, np.arange(256, dtype=np.uint8))
+    even = np.where(others > 0, levels, np.arange(256, dtype=np.uint8))
     spread: NDArray[np.uint8] = even[which, images]
     return spread
 
