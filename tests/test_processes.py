@@ -17,7 +17,7 @@ def run(folder: Path, processes: int) -> list[dict[str, Any]]:
     command += ["--adversarial.n", "21", "--adversarial.schedule.steps", "[2]"]
     # All 75 corrupted views, in batches that the processes share.
     command += ["--config", "configs/shifts/corruptions.yaml", "--data.eval_batch_size", "5"]
-    command += ["--ood.schedule", "{preset: null, end: false}"]
+    command += ["--ood.schedule", "{preset: null, end: false}", "--ood.n", "11"]
     command += ["--data.train_limit", "65", "--data.batch_size", str(16 // processes)]
     command += ["--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false"]
     command += ["--trainer.accelerator", "cpu", "--trainer.devices", str(processes)]
@@ -43,7 +43,7 @@ def test_two_processes_count_what_one_counts(tmp_path: Path) -> None:
     views = [(p[0]["ood_accuracy"], p[0]["calibration"]) for p in points]
     assert views[0] == views[1]
     assert len(views[0][0]) == 75
-    assert {estimate["n"] for estimate in views[0][0].values()} == {21}
+    assert {estimate["n"] for estimate in views[0][0].values()} == {11}
     # The batches are split, so the steps are as many, give or take the last one; none is doubled.
     assert [p["step"] for p in points[0]] == [0, 2, 5]
     assert [p["step"] for p in points[1]] == [0, 2, 5]

@@ -46,7 +46,8 @@ def test_an_interrupted_point_goes_on_where_it_was(
 
 
 def test_images_are_saved_for_each_point_and_threat(evaluated: Callable[..., Path]) -> None:
-    folder = evaluated("--eps", "2/255", "9/255", "--n", "24", "--save_images", "uint8")
+    words = ("--attack", "attacks/pgd.yaml", "--eps", "2/255", "9/255", "--n", "23")
+    folder = evaluated(*words, "--save_images", "uint8")
     saved = sorted(path.name for path in (folder / "adversarial").iterdir())
     points = read_points(folder)
     steps = {int(name.split("-")[1]) for name in saved}
