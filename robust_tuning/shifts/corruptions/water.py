@@ -6,7 +6,8 @@ from scipy import ndimage
 
 from robust_tuning.shifts.corruptions.levels import ROUNDING
 
-_LIGHT = np.array([[[-2.0, -1, 0], [-1, 1, 1], [0, 1, 2]]])
+_LIGHT = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]], np.int16)
+_BOX = np.ones((3, 3), np.int16)
 # Within an image of a batch, diagonals included.
 _TOUCHING = np.zeros((3, 3, 3), dtype=np.bool_)
 _TOUCHING[1] = True
@@ -29,10 +30,11 @@ def relief(drops: NDArray[np.uint8]) -> NDArray[np.float32]:
     border = edges(drops, 50, 150)
     if not border.any():
         return np.zeros(drops.shape, np.float32)
-    smooth = np.floor(_smooth(distances(border, 20)) + ROUNDING).astype(np.uint8)
-    spread = equalised(smooth).astype(np.float32)
-    lit = _in_bytes(ndimage.correlate(spread, _LIGHT, mode="mirror")).astype(np.float64)
-    weights = drops * _in_bytes(_smooth(lit)).astype(np.float32)
+    smooth = ndimage.uniform_filter(distances(border, 20), (1, 3, 3), mode="mirror")
+    spread = equalised(np.floor(smooth + ROUNDING).astype(np.uint8))
+    lit = correlated(spread, _LIGHT).clip(0, 255).astype(np.uint8)
+    # A ninth of nine levels, rounded.
+    weights = drops * ((2 * correlated(lit, _BOX) + 9) // 18).astype(np.float32)
     weights[~border.any((1, 2))] = 0
     shares: NDArray[np.float32] = weights / np.maximum(weights.max((1, 2), keepdims=True), 1)
     return shares
@@ -105,21 +107,22 @@ def edges(images: NDArray[np.uint8], low: float, high: float) -> NDArray[np.bool
 def equalised(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Spread the grey levels of `(B, H, W)` evenly; the lowest becomes 0."""
     n = len(images)
-    which = np.arange(n)[:, None, None]
-    counts = np.bincount((which * 256 + images).ravel(), minlength=n * 256).reshape(n, 256)
+    places = np.arange(n)[:, None, None] * 256 + images
+    counts = np.bincount(places.ravel(), minlength=n * 256).reshape(n, 256)
     lowest = counts[np.arange(n), (counts > 0).argmax(1)][:, None]
     others = images[0].size - lowest
-    levels = _in_bytes((counts.cumsum(1) - lowest) * (255 / np.maximum(others, 1)))
-    even = np.where(others > 0, levels, np.arange(256, dtype=np.uint8))
-    spread: NDArray[np.uint8] = even[which, images]
+    levels = np.rint((counts.cumsum(1) - lowest) * (255 / np.maximum(others, 1)))
+    even = np.where(others > 0, levels, np.arange(256)).clip(0, 255).astype(np.uint8)
+    spread: NDArray[np.uint8] = even.ravel()[places]
     return spread
 
 
-def _smooth(images: NDArray[np.float64]) -> NDArray[np.float64]:
-    smooth: NDArray[np.float64] = ndimage.uniform_filter(images, (1, 3, 3), mode="mirror")
-    return smooth
-
-
-def _in_bytes(numbers: NDArray[np.floating]) -> NDArray[np.uint8]:
-    levels: NDArray[np.uint8] = np.clip(np.rint(numbers), 0, 255).astype(np.uint8)
-    return levels
+def correlated(images: NDArray[np.uint8], kernel: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Sums of `(B, H, W)` under 3 x 3 weights, reflected at the middle of the border's pixels."""
+    height, width = images.shape[1:]
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)), "reflect").astype(np.int16)
+    sums = np.zeros(images.shape, np.int16)
+    for (row, column), weight in np.ndenumerate(kernel):
+        if weight:
+            sums += weight * padded[:, row : row + height, column : column + width]
+    return sums

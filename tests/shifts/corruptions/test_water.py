@@ -1,7 +1,7 @@
 import numpy as np
 from scipy import ndimage
 
-from robust_tuning.shifts.corruptions.water import distances, edges, equalised, relief
+from robust_tuning.shifts.corruptions.water import correlated, distances, edges, equalised, relief
 
 
 def test_edges_surround_a_square_by_one_line() -> None:
@@ -52,6 +52,13 @@ def test_equalised_levels_are_even() -> None:
     assert np.abs(np.quantile(spread, [0.25, 0.5, 0.75]) - [64, 128, 191]).max() < 6
     flat = np.full((1, 4, 4), 9, np.uint8)
     assert np.array_equal(equalised(flat), flat)
+
+
+def test_the_correlation_is_scipys() -> None:
+    images = np.random.default_rng(3).integers(0, 256, (2, 17, 20), np.uint8)
+    kernel = np.array([[-2, -1, 0], [3, 1, 1], [0, 1, 2]], np.int16)
+    expected = ndimage.correlate(images.astype(int), kernel[None], mode="mirror")
+    assert np.array_equal(correlated(images, kernel), expected)
 
 
 def test_relief_is_within_the_drops_and_reaches_one() -> None:
