@@ -27,7 +27,7 @@ strategies: $(VENV)/.has-report  ## the same with all seven strategies, and thei
 
 # One thread for each of as many processes as there are cores: small tensors gain nothing from more.
 test: $(VENV)/.has-test  ## the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.has-dev
 	$(BIN)/ruff check .

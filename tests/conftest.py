@@ -6,6 +6,14 @@ from pathlib import Path
 
 import pytest
 
+# Few tests that take minutes: begun last, they would keep one process busy and the others waiting.
+_FIRST = ("test_real_probes.py", "test_resume.py", "test_kill.py", "test_autoattack.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files."""
+    items.sort(key=lambda item: item.path.name not in _FIRST)  # stable
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
