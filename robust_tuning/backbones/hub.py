@@ -42,6 +42,15 @@ def find_published_weights(name: str) -> dict[str, Any]:
     return _from_registry(name)
 
 
+def local_weights(path: str) -> dict[str, Any]:
+    """An overlay for timm's pretrained configuration: weights from a file of one's own.
+
+    Models that were first published as JAX arrays (`.npz`) are marked for a reader of those, which
+    timm before 1.0.31 turned to whatever the file was.
+    """
+    return {"file": path, "custom_load": False}
+
+
 def _from_registry(name: str) -> dict[str, Any]:
     config = timm.get_pretrained_cfg(name)
     if config is None or not timm.is_model(name.split(".")[0]):
@@ -58,7 +67,7 @@ def _from_registry(name: str) -> dict[str, Any]:
         for file in (config.hf_hub_filename, *_FILES):
             cached = _cached(config.hf_hub_id, file) if file else None
             if cached:
-                return {"file": cached}
+                return local_weights(cached)
         _require_network(constants.ENDPOINT, name)
     elif config.url:
         _require_network(config.url, name)

@@ -17,7 +17,7 @@ from torch import nn
 
 from robust_tuning.backbones.backbone import Backbone
 from robust_tuning.backbones.config import BackboneConfig
-from robust_tuning.backbones.hub import find_published_weights
+from robust_tuning.backbones.hub import find_published_weights, local_weights
 from robust_tuning.backbones.preprocessing import Normalize, Resize
 from robust_tuning.backbones.weights import BackboneIdentity, hash_weights
 from robust_tuning.errors import ConfigurationError, RobustTuningError, WeightsError
@@ -64,7 +64,7 @@ def create_backbone(config: BackboneConfig, num_classes: int, *, seed: int = 0) 
 
 def _overlay(config: BackboneConfig) -> dict[str, Any]:
     if isinstance(config.pretrained, str):
-        return {"file": str(_checked_file(config.pretrained))}
+        return local_weights(str(_checked_file(config.pretrained)))
     return find_published_weights(config.name) if config.pretrained else {}
 
 

@@ -103,6 +103,19 @@ def test_half_precision_files_become_float32(tmp_path: Path) -> None:
     assert dtypes == {torch.float32}
 
 
+def test_a_file_replaces_weights_that_were_published_in_a_format_of_their_own(
+    tmp_path: Path,
+) -> None:
+    name = "vit_tiny_patch16_224"
+    assert timm.get_pretrained_cfg(name).custom_load, "timm's own weights are JAX arrays"
+    state = pretend_pretrained(name)
+    save_file(state, tmp_path / "own.safetensors")
+    config = BackboneConfig(name, pretrained=str(tmp_path / "own.safetensors"))
+    assert body_equals(state, config)
+    settings: Any = create_backbone(config, 3).net.pretrained_cfg
+    assert not settings["custom_load"]
+
+
 @pytest.mark.parametrize("name", ["test_vit", "test_resnet"])
 @pytest.mark.parametrize("wrap", ["plain", "state_dict", "module", "model"])
 def test_pth_files_load_however_they_are_wrapped(tmp_path: Path, name: str, wrap: str) -> None:
