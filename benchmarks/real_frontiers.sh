@@ -19,11 +19,11 @@ case ${SIZE:-small} in
     ;;
   full)
     pixels=224 rates=(1e-3 5e-3) seeds=(0 1) held_out=0.4
-    settings=(--data.batch_size 32 --adversarial.n 600 --adversarial.eps "[0.25/255, 0.5/255, 1/255]")
+    settings=(--data.batch_size 32 --adversarial.eps "[0.25/255, 0.5/255]")
     if [ "$kind" = cifar ]; then
-      settings+=(--trainer.max_steps 250 --adversarial.schedule "{preset: null, steps: [30, 80, 160, 250]}")
+      settings+=(--adversarial.n 400 --trainer.max_steps 250 --adversarial.schedule "{preset: null, steps: [30, 80, 160, 250]}")
     else
-      settings+=(--trainer.max_steps 160 --adversarial.schedule "{preset: null, steps: [20, 50, 100, 160]}")
+      settings+=(--adversarial.n 238 --trainer.max_steps 160 --adversarial.schedule "{preset: null, steps: [20, 50, 100, 160]}")
     fi
     ;;
   *) echo "SIZE is '$SIZE'; small or full" >&2; exit 2 ;;

@@ -6,6 +6,7 @@ matplotlib is imported inside the functions: it comes with the extra `plots`.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,10 +142,16 @@ def _figure(
 
 def _paint_steps(axes: "Axes", names: Sequence[str], *, panel: Panel, threat: str | None) -> None:
     for curve in panel.curves:
+        steps: list[float] = []
+        values: list[float] = []
         for points in curve.trajectories:
             ordered = sorted(points, key=lambda point: point.step)
-            values = [_estimate(point, threat).value for point in ordered]
-            axes.plot([point.step for point in ordered], values, **_look(curve.strategy, names))
+            # One line with gaps: a line for each of a thousand runs takes ten times as long.
+            steps += [*(point.step for point in ordered), nan]
+            values += [*(_estimate(point, threat).value for point in ordered), nan]
+        many = len(steps) > 200  # thousands of markers make an SVG that no viewer opens
+        look = {**_look(curve.strategy, names), "rasterized": many}
+        axes.plot(steps, values, **({**look, "alpha": 0.3, "markersize": 1.6} if many else look))
     axes.set_ylim(bottom=0)
     axes.set_xlabel("optimiser steps", size=7, color=INK)
     _in_percent(axes)
