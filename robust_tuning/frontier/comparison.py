@@ -20,6 +20,7 @@ from robust_tuning.frontier.point import AttackIdentity, FrontierPoint
 from robust_tuning.frontier.radius import Radii, contained
 from robust_tuning.frontier.replicates import Replicates, Resampling
 from robust_tuning.frontier.scalars import AREA
+from robust_tuning.frontier.shift_outcomes import OutcomeReader
 from robust_tuning.frontier.statistics import basic_interval, check_confidence
 from robust_tuning.frontier.store import Run
 
@@ -200,10 +201,15 @@ def _pooled(members: list[Evaluation], pool: Pool) -> Mapping[str, list[Evaluati
 
 
 def _panels(pools: Mapping[str, list[Evaluation]], settings: AreaSettings) -> tuple[Panel, ...]:
-    radii = _common_radii([one.point for members in pools.values() for one in members])
+    everyone = [one for members in pools.values() for one in members]
+    radii = _common_radii([one.point for one in everyone])
+    reader = OutcomeReader()
+    for one in everyone:
+        if settings.replicates and one.point.ood_accuracy:
+            reader.read(one.run, one.point)
     panels: dict[str, list[Curve]] = {}
     for strategy, members in pools.items():
-        for curve in _curves(strategy, members, radii, settings):
+        for curve in _curves(strategy, members, radii, settings, reader):
             panels.setdefault(curve.frontier.threat, []).append(curve)
     return tuple(
         Panel(threat, tuple(sorted(curves, key=lambda curve: -curve.frontier.area)), radii[threat])
@@ -221,7 +227,11 @@ def _common_radii(points: Sequence[FrontierPoint]) -> dict[str, Radii]:
 
 
 def _curves(
-    strategy: str, members: list[Evaluation], radii: Mapping[str, Radii], settings: AreaSettings
+    strategy: str,
+    members: list[Evaluation],
+    radii: Mapping[str, Radii],
+    settings: AreaSettings,
+    reader: OutcomeReader,
 ) -> list[Curve]:
     """One curve per threat; the examples are drawn once for all."""
     resampling, note = None, "no replicates"
@@ -238,7 +248,7 @@ def _curves(
             interpolation=settings.interpolation,
             normalise=settings.normalise,
         )
-        replicates = None if resampling is None else resampling.under(frontier, radii[threat])
+        replicates = resampling.under(frontier, radii[threat], reader) if resampling else None
         interval = _interval(frontier.area, replicates, settings.confidence)
         trajectories = _by_run(chosen)
         runs = tuple(origin(run) for run in trajectories)

@@ -6,7 +6,7 @@ import numpy as np
 
 from robust_tuning.frontier.comparison import AreaSettings, Curve, Panel
 from robust_tuning.frontier.measure import measure_all
-from robust_tuning.frontier.pareto import dominated_area, largest_area
+from robust_tuning.frontier.ood_area import ood_area, shifts_of
 from robust_tuning.frontier.point import FrontierPoint
 from robust_tuning.frontier.radius import Radii
 from robust_tuning.frontier.scalars import (
@@ -25,18 +25,19 @@ from robust_tuning.frontier.verdict import Scalar
 def scalars_of_panel(panel: Panel, settings: AreaSettings) -> dict[str, tuple[Scalar, ...]]:
     """By strategy its scalars; those that cannot be had are left out.
 
-    The area's interval is the curve's. OOD areas are there if all points under shift were measured
+    OOD areas are there if all points under shift were measured
     under the same shifts.
     """
-    same_shifts = len({key for curve in panel.curves for key in _shifts(curve)}) == 1
+    points = [point for curve in panel.curves for point in curve.frontier.points]
+    same_shifts = len(set(shifts_of(points))) == 1
     above = above_average(panel.curves, settings.confidence)
     result = {}
     for curve in panel.curves:
         scalars = _scalars(curve, panel.radii, settings)
         if curve.strategy in above:
             scalars.insert(1, above[curve.strategy])
-        if same_shifts and list(_shifts(curve)):
-            scalars.append(Scalar(OOD_AREA, _ood_area(curve, settings), None))
+        if same_shifts and shifts_of(curve.frontier.points):
+            scalars.append(_ood_scalar(curve, settings))
         result[curve.strategy] = tuple(scalars)
     return result
 
@@ -66,17 +67,27 @@ def above_average(curves: Sequence[Curve], confidence: float) -> dict[str, Scala
 def _scalars(curve: Curve, radii: Radii, settings: AreaSettings) -> list[Scalar]:
     values = _values(curve.frontier.points, curve.frontier.threat, radii, settings)
     scalars = [Scalar(AREA, curve.frontier.area, curve.interval)]
-    for key, value in values.items():
-        samples = None if curve.replicates is None else curve.replicates.samples[key][None]
-        (measure,) = measure_all(
-            np.array([value]),
-            0,
-            samples,
-            confidence=settings.confidence,
-            bounds=(0.0, 2.0 if key == BEST_SUM else 1.0),
-        )
-        scalars.append(Scalar(key, value, measure.interval))
-    return scalars
+    return [*scalars, *(_scalar(curve, key, values[key], settings) for key in values)]
+
+
+def _scalar(curve: Curve, key: str, value: float, settings: AreaSettings) -> Scalar:
+    """With its interval where there are replicates of it."""
+    samples = None if curve.replicates is None else curve.replicates.samples.get(key)
+    (measure,) = measure_all(
+        np.array([value]),
+        0,
+        None if samples is None else samples[None],
+        confidence=settings.confidence,
+        bounds=(0.0, 2.0 if key == BEST_SUM else 1.0),
+    )
+    return Scalar(key, value, measure.interval)
+
+
+def _ood_scalar(curve: Curve, settings: AreaSettings) -> Scalar:
+    value = ood_area(
+        curve.frontier.points, settings.reference, settings.interpolation, settings.normalise
+    )
+    return _scalar(curve, OOD_AREA, value, settings)
 
 
 def _values(
@@ -100,30 +111,3 @@ def _values(
         weights = eps_weights([eps for _, eps in radii])
         values[EXPECTED] = expected_robustness([accuracy, *at_radii], weights)
     return {key: float(value) for key, value in values.items()}
-
-
-def _shifts(curve: Curve) -> list[tuple[str, ...]]:
-    """What identifies the shifts of each point that was measured under some."""
-    return [
-        (*(shift.fingerprint for shift in point.shifts.values()), *point.ood_accuracy)
-        for point in curve.frontier.points
-        if point.ood_accuracy
-    ]
-
-
-def _ood_area(curve: Curve, settings: AreaSettings) -> float:
-    points = [point for point in curve.frontier.points if point.ood_accuracy]
-    area = dominated_area(
-        [point.accuracy.value for point in points],
-        [_ood_mean(point) for point in points],
-        reference=settings.reference,
-        interpolation=settings.interpolation,
-    )
-    return area / largest_area(settings.reference, settings.normalise)
-
-
-def _ood_mean(point: FrontierPoint) -> float:
-    """The mean over shifts of the mean over their sets; of the sets where no shift is named."""
-    parts = [shift.keys for shift in point.shifts.values()] or [tuple(point.ood_accuracy)]
-    means = [np.mean([point.ood_accuracy[key].value for key in keys]) for keys in parts]
-    return float(np.mean(means))

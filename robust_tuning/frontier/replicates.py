@@ -8,17 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robust_tuning.frontier.evaluations import Evaluation
+from robust_tuning.frontier.ood_area import ood_area_samples
 from robust_tuning.frontier.pareto_frontier import ParetoFrontier, sorted_accuracies
 from robust_tuning.frontier.radius import Radii
 from robust_tuning.frontier.scalars import (
     AREA,
     EXPECTED,
+    OOD_AREA,
     Floats,
     eps_weights,
     expected_robustness,
     of_sorted,
 )
 from robust_tuning.frontier.seeds import seed_draws
+from robust_tuning.frontier.shift_outcomes import OutcomeReader
 from robust_tuning.frontier.statistics import resampling_weights
 
 Counts = NDArray[np.float32]
@@ -95,10 +98,13 @@ class Resampling:
         drawn, seeds = seed_draws(evaluations, replicates, seed)
         return cls(evaluations, clean, robust, drawn, seeds)
 
-    def under(self, frontier: ParetoFrontier, radii: Radii) -> Replicates:
+    def under(
+        self, frontier: ParetoFrontier, radii: Radii, reader: OutcomeReader | None = None
+    ) -> Replicates:
         """The scalars under the threat of a frontier, and with its kind of area.
 
-        Expected robustness is over `radii`, without which there is none.
+        Expected robustness is over `radii`, without which there is none; the area under shift is
+        there if `reader` has read the shifted images of all points.
 
         A replicate of seeds unites fewer different runs than were trained, so its area is smaller
         for no reason of the strategy's; its replicates are moved to the mean of those in which all
@@ -112,14 +118,23 @@ class Resampling:
                 key: values + (of_examples[key].mean() - values.mean())
                 for key, values in of_both.items()
             }
+        columns = self._columns(frontier)
+        shifted = ood_area_samples(
+            [self.evaluations[column] for column in columns],
+            reader or OutcomeReader(),
+            None if self.drawn is None else self.drawn[:, columns],
+            len(self.clean),
+            (frontier.reference, frontier.interpolation, frontier.normalise),
+        )
+        if shifted is not None:
+            samples = {**samples, OOD_AREA: shifted}
         n = self.evaluations[0].point.accuracy.n
         return Replicates(samples, of_examples[AREA], n, self.seeds)
 
     def _scalars(
         self, frontier: ParetoFrontier, radii: Radii, drawn: NDArray[np.bool_] | None
     ) -> dict[str, Floats]:
-        has = [frontier.threat in one.point.robust_accuracy for one in self.evaluations]
-        columns = np.flatnonzero(has)
+        columns = self._columns(frontier)
         names = {frontier.threat, *(name for name, _ in radii)}
         rows = max(1, _BLOCK // len(columns))
         blocks = []
@@ -130,6 +145,11 @@ class Resampling:
             robust = {name: self.robust[name][block] * keep for name in names}
             blocks.append(self._of_block(frontier, radii, clean, robust))
         return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
+
+    def _columns(self, frontier: ParetoFrontier) -> NDArray[np.intp]:
+        """Where the evaluations under the frontier's threat stand."""
+        has = [frontier.threat in one.point.robust_accuracy for one in self.evaluations]
+        return np.flatnonzero(has)
 
     def _of_block(
         self, frontier: ParetoFrontier, radii: Radii, clean: Counts, robust: Mapping[str, Counts]

@@ -29,10 +29,7 @@ DEFINITIONS = {
         "largest area under accuracy against eps of any point, divided by the eps of the threat; "
         "straight lines between clean accuracy and the radii measured"
     ),
-    OOD_AREA: (
-        "area with accuracy under shift, averaged over shifts, in place of robust accuracy; no "
-        "interval, since its images are others"
-    ),
+    OOD_AREA: "area with accuracy under shift, averaged over shifts, in place of robust accuracy",
 }
 
 

@@ -39,6 +39,10 @@ class OutcomeReader:
         """Why outcomes of some points could not be read."""
         return [self._missing[id(point)] for point in points if id(point) in self._missing]
 
+    def has(self, points: Sequence[FrontierPoint]) -> bool:
+        """Whether the outcomes of all of them were read."""
+        return all(id(point) in self._found for point in points)
+
     def same_images(self, points: Sequence[FrontierPoint], keys: Sequence[str]) -> bool | None:
         """Whether the shifted sets are made of the clean images; None where that is not known."""
         rows = [self._found[id(point)] for point in points if id(point) in self._found]

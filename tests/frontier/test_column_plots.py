@@ -47,15 +47,19 @@ def test_steps_has_every_run_of_accuracy_and_each_threat(comparison: Comparison)
     assert figure.get_figwidth() == COLUMN_WIDTH
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["accuracy", *(f"robust accuracy, {p.threat}" for p in comparison.panels)]
-    curve = comparison.panels[1].curves[0]
+    panel = comparison.panels[1]
     lines = figure.axes[2].lines
-    assert len(lines) == 4
-    for line, points in zip(lines, curve.trajectories, strict=False):
-        assert list(np.asarray(line.get_xdata())) == list(STEPS)
-        threat = comparison.panels[1].threat
-        assert list(np.asarray(line.get_ydata())) == [
-            point.robust_accuracy[threat].value for point in points
-        ]
+    assert len(lines) == len(panel.curves) < sum(len(c.trajectories) for c in panel.curves)
+    for line, curve in zip(lines, panel.curves, strict=True):
+        steps, values = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+        ends = np.flatnonzero(np.isnan(steps))
+        assert np.array_equal(np.isnan(values), np.isnan(steps))
+        for points, x, y in zip(
+            curve.trajectories, np.split(steps, ends + 1), np.split(values, ends + 1), strict=False
+        ):
+            assert list(x[:-1]) == list(STEPS), "runs are not joined"
+            assert list(y[:-1]) == [p.robust_accuracy[panel.threat].value for p in points]
+        assert len(ends) == len(curve.trajectories)
 
 
 def test_eps_rises_from_the_clean_accuracy_of_the_most_accurate_point(

@@ -70,7 +70,7 @@ def test_intervals_surround_values_and_the_area_has_the_curves(tmp_path: Path) -
             assert interval is not None
             assert interval[0] <= scalars[key].value <= interval[1]
             assert interval[1] - interval[0] < 0.25
-        assert scalars[OOD_AREA].interval is None
+        assert scalars[OOD_AREA].interval is None, "outcomes under shift are missing"
 
 
 def test_other_shifts_give_no_ood_area(tmp_path: Path) -> None:
