@@ -33,17 +33,20 @@ def paper_tables(comparisons: Sequence[Comparison]) -> Group:
     parts: list[RenderableType] = []
     for columns in tables.values():
         comparison, panel = columns[0]
-        parts += [_table(columns), *map(_best, columns)]
+        parts += [_title(columns), _table(columns), *map(_best, columns)]
         parts.append(Text(f"{comparison.attack_label} · {panel.threat}", style="dim"))
         parts += [Text(f"{comparison.settings.definition}; * the best", style="dim"), Text()]
     return Group(*parts)
 
 
-def _table(columns: Sequence[Column]) -> Table:
+def _title(columns: Sequence[Column]) -> Text:
     comparison, panel = columns[0]
     conditions = comparison.conditions
-    title = f"area · {conditions.backbone} · {conditions.split} · {panel.threat}"
-    table = narrow_table(title)
+    return Text(f"area · {conditions.backbone} · {conditions.split} · {panel.threat}")
+
+
+def _table(columns: Sequence[Column]) -> Table:
+    table = narrow_table()
     table.add_column("strategy", overflow="fold")
     for column in columns:
         table.add_column(Text(_name(column, columns)), justify="right", overflow="fold")

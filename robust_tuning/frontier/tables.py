@@ -7,10 +7,14 @@ from rich.text import Text
 from robust_tuning.frontier.measure import Measure
 
 
-def narrow_table(title: str) -> Table:
+def narrow_table(title: str | None = None) -> Table:
     """As narrow as it can be, so that a table of seven strategies fits 80 columns."""
     return Table(
-        title=Text(title), title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0
+        title=Text(title) if title else None,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
     )
 
 

@@ -82,7 +82,9 @@ def save_pictures(report: Path, folder: Path) -> None:
             open_page(driver, report, width=width)
             shown = Image.open(io.BytesIO(picture(driver, height))).convert("RGB")
         path = folder / f"report-{width}.png"
-        shown.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+        # Median cut, the default, would give two strategies one colour.
+        few = shown.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
         print(f"wrote {path}, {path.stat().st_size:,} bytes")
 
 
