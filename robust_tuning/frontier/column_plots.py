@@ -21,7 +21,7 @@ from robust_tuning.frontier.plots import (
     style_of,
 )
 from robust_tuning.frontier.point import Estimate, FrontierPoint
-from robust_tuning.frontier.threats import radius_of
+from robust_tuning.frontier.radius import radius
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,9 +76,9 @@ def draw_eps(comparison: Comparison) -> "Figure":
     """Accuracy against eps, a row per norm, each strategy at its most accurate point."""
     norms: dict[str, list[tuple[float, Panel]]] = {}
     for panel in comparison.panels:
-        found = radius_of(panel.threat)
+        found = radius(panel.threat)
         if found:
-            norms.setdefault(found[0], []).append((found[1], panel))
+            norms.setdefault(found[0], []).append((float(found[1]), panel))
     rows = [
         (f"accuracy against eps, {norm}", partial(_paint_eps, panels=sorted(panels, key=_radius)))
         for norm, panels in norms.items()
@@ -101,7 +101,7 @@ def draw_parameters(comparison: Comparison) -> "Figure":
 
 def _drawings(comparison: Comparison) -> Iterator[tuple[str, Drawing]]:
     yield "steps", partial(draw_steps, comparison)
-    if any(radius_of(panel.threat) for panel in comparison.panels):
+    if any(radius(panel.threat) for panel in comparison.panels):
         yield "eps", partial(draw_eps, comparison)
     yield "areas", partial(draw_areas, comparison)
     yield "parameters", partial(draw_parameters, comparison)

@@ -6,8 +6,8 @@ from typing import Any
 from robust_tuning.frontier.comparison import Comparison, Curve, Panel
 from robust_tuning.frontier.pareto_frontier import Conditions
 from robust_tuning.frontier.point import AttackIdentity, Estimate, FrontierPoint
+from robust_tuning.frontier.radius import radius
 from robust_tuning.frontier.store import Run
-from robust_tuning.frontier.threats import radius_of
 from robust_tuning.frontier.verdict import Difference, Verdict
 
 Record = dict[str, Any]
@@ -94,9 +94,10 @@ def attack_record(attack: AttackIdentity) -> Record:
 
 
 def _panel(panel: Panel, verdict: Verdict | None, table: PointTable, confidence: float) -> Record:
+    found = radius(panel.threat)
     return {
         "threat": panel.threat,
-        "radius": radius_of(panel.threat),
+        "radius": None if found is None else (found[0], float(found[1])),
         "curves": [_curve(curve, table, confidence) for curve in panel.curves],
         "verdict": None if verdict is None else _verdict(verdict),
     }

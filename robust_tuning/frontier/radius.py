@@ -9,12 +9,14 @@ Radii = tuple[tuple[str, Fraction], ...]
 def radius(threat: str) -> tuple[str, Fraction] | None:
     """Norm and radius of a threat; None if its name tells none.
 
-    >>> radius("linf-1/255"), radius("l2-0.5")
-    (('linf', Fraction(1, 255)), ('l2', Fraction(1, 2)))
+    >>> radius("linf-1/255"), radius("linf-0.25/255"), radius("l2-0.5")
+    (('linf', Fraction(1, 255)), ('linf', Fraction(1, 1020)), ('l2', Fraction(1, 2)))
     """
     norm, dash, eps = threat.partition("-")
+    numerator, slash, denominator = eps.partition("/")
     try:
-        value = Fraction(eps)
+        # `Fraction` itself reads no decimals over a denominator.
+        value = Fraction(numerator) / (Fraction(denominator) if slash else 1)
     except (ValueError, ZeroDivisionError):
         return None
     return (norm, value) if norm and dash and value >= 0 else None
