@@ -1,24 +1,41 @@
 """What an evaluation costs: passes in examples, and seconds."""
 
 import time
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 
-class Counted(nn.Module):
-    """A model whose passes are counted, whoever calls it.
+@dataclass
+class Tally:
+    """Passes so far, of a model and of every copy that an attack makes of it."""
 
-    Attributes:
-        forth: Examples that went forward.
-        back: Examples whose gradients came back.
-    """
+    forth: int = 0
+    back: int = 0
+
+    def __deepcopy__(self, _: dict[int, Any]) -> "Tally":
+        return self
+
+
+class Counted(nn.Module):
+    """A model whose passes are counted, whoever calls it or a copy of it."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
-        self.forth = 0
-        self.back = 0
+        self.tally = Tally()
+
+    @property
+    def forth(self) -> int:
+        """Examples that went forward."""
+        return self.tally.forth
+
+    @property
+    def back(self) -> int:
+        """Examples whose gradients came back."""
+        return self.tally.back
 
     @property
     def passes(self) -> int:
@@ -27,14 +44,14 @@ class Counted(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Classify, and take note."""
-        self.forth += len(images)
+        self.tally.forth += len(images)
         logits: Tensor = self.model(images)
         if logits.requires_grad:
             logits.register_hook(self._note)  # type: ignore[no-untyped-call]  # torch's
         return logits
 
     def _note(self, gradients: Tensor) -> None:
-        self.back += len(gradients)
+        self.tally.back += len(gradients)
 
 
 def clock(device: torch.device) -> float:
