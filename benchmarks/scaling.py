@@ -91,9 +91,9 @@ class Evaluations:
             yield n, partial(self._evaluate, n, [1.0])
 
     def eps(self) -> Iterator[Job]:
-        """One, two, four and eight radii of equal distance up to the largest."""
+        """The one, two, four and eight smallest of eight radii of equal distance."""
         for many in (1, 2, 4, 8):
-            shares = [place / many for place in range(1, many + 1)]
+            shares = [place / 8 for place in range(1, many + 1)]
             yield many, partial(self._evaluate, len(self.labels), shares)
 
     def checkpoints(self) -> Iterator[Job]:
