@@ -93,6 +93,10 @@ class Material:
     def of(self, split: str) -> list[Picture]:
         return [picture for picture in self.pictures if picture.split == split]
 
+    def first(self, train: int, test: int) -> "Material":
+        """The first pictures of each split."""
+        return Material((*self.of("train")[:train], *self.of("test")[:test]))
+
     def renamed(self, names: Mapping[str, str]) -> "Material":
         """The same with other names for the classes that `names` holds."""
         return Material(tuple(replace(p, label=names.get(p.label, p.label)) for p in self.pictures))

