@@ -17,7 +17,16 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom up; a room knows only of what stands below it.
 STOREYS = [
     {"types", "errors"},
-    {"backbones", "metrics", "plugins", "lr_schedules", "randomness", "isolation", "storage"},
+    {
+        "backbones",
+        "isolation",
+        "lr_schedules",
+        "metrics",
+        "plugins",
+        "processes",
+        "randomness",
+        "storage",
+    },
     {"strategies", "objectives", "attacks", "shifts", "data"},
     {"tuner"},
     {"trajectory"},

@@ -1,6 +1,6 @@
 """One adversary's stages over all examples of an evaluation."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -11,10 +11,13 @@ from robust_tuning.attacks.adversary import Adversary, Stage, Survivors
 from robust_tuning.attacks.audits import Audit, Stratum
 from robust_tuning.attacks.base import AttackState
 from robust_tuning.attacks.examples import AdversarialExamples, Collection, Kept
+from robust_tuning.attacks.exchange import Exchange
 from robust_tuning.attacks.journal import Journal, Verdicts
 from robust_tuning.attacks.ledger import Ledger
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.pool import Pool, Slots, Waiting
+from robust_tuning.attacks.stock import Stock
+from robust_tuning.processes import Processes
 
 
 class Campaign:
@@ -28,6 +31,7 @@ class Campaign:
         warm: Starting points of an earlier evaluation.
         keep: As what adversarial images are kept; None keeps none.
         journal: Verdicts known from before; not heeded where images are to be kept.
+        processes: Who works on the examples.
     """
 
     def __init__(
@@ -40,10 +44,12 @@ class Campaign:
         warm: AdversarialExamples | None = None,
         keep: Kept | None = None,
         journal: Journal | None = None,
+        processes: Processes = Processes(),  # noqa: B008  this one alone
     ) -> None:
         self.adversary = adversary
         self.key = adversary.threat.key
         self.ledger = Ledger()
+        self.num_classes = 0
         self.stages: tuple[Stage, ...] = ()
         self.indices = np.zeros(0, dtype=np.int64)
         self.collection = Collection(adversary.threat, keep) if keep else None
@@ -56,6 +62,7 @@ class Campaign:
         self._first: Pool | None = None
         self._shortcuts: list[tuple[int, NDArray[np.int64]]] = []
         self._forced = np.zeros(0, dtype=np.int64)
+        self._exchange = Exchange(processes, self.key)
 
     def begin(self, num_classes: int) -> None:
         """Decide on the stages, once the number of classes is known.
@@ -63,6 +70,7 @@ class Campaign:
         Raises:
             ConfigurationError: If an attack needs more classes.
         """
+        self.num_classes = num_classes
         if self.adversary.threat.eps:
             self.stages = self.adversary.stages(num_classes)
             self._first = self._pool(0) if self._streams else None
@@ -76,6 +84,16 @@ class Campaign:
     def measures_distance(self) -> bool:
         """Whether the ledger holds distances."""
         return any(stage.attack.measures_distance for stage in self.stages)
+
+    @property
+    def decided(self) -> int:
+        """How many verdicts stand, those of other processes a moment ago among them."""
+        return self.ledger.decided + self._exchange.decided
+
+    @property
+    def robust_share(self) -> float:
+        """Share of the examples seen that nothing has broken yet."""
+        return float(self.ledger.robust.mean()) - self._exchange.broken / len(self.indices)
 
     @property
     def audit(self) -> Audit | None:
@@ -113,26 +131,24 @@ class Campaign:
             self._feed(self._first, 0, waiting)
             yield from self._first.work(drain=False)
 
-    def finish(
-        self, kept: Sequence[Waiting], active: NDArray[np.bool_] | None = None
-    ) -> Iterator[None]:
+    def finish(self, stock: Stock, active: NDArray[np.bool_] | None = None) -> Iterator[None]:
         """Carry out what is left.
 
         Args:
-            kept: Every correctly classified example, if `keeps_examples`.
+            stock: Every correctly classified example, if `keeps_examples`.
             active: Those to work on `(n,)`; None takes all that are not broken yet.
 
         Yields:
             After each step.
         """
         active = self.ledger.robust.copy() if active is None else active
-        yield from self._from_warm_starts(kept, active)
+        yield from self._from_warm_starts(stock, active)
         for number, stage in enumerate(self.stages):
             if number == 0 and self._first is not None:
                 yield from self._first.work(drain=True)
                 continue
             active = self._chosen(stage, active & self.ledger.robust)
-            yield from self._work(number, self._pool(number), kept, active)
+            yield from self._work(number, self._pool(number), stock, active)
         self.ledger.decided = len(self.ledger.robust)
 
     def read_off(self, other: "Campaign") -> None:
@@ -152,9 +168,7 @@ class Campaign:
         self._shortcuts.append((int(left.sum()), audited))
         self._forced = np.concatenate([self._forced, audited])
 
-    def _from_warm_starts(
-        self, kept: Sequence[Waiting], active: NDArray[np.bool_]
-    ) -> Iterator[None]:
+    def _from_warm_starts(self, stock: Stock, active: NDArray[np.bool_]) -> Iterator[None]:
         """The first attack that can, from the points where the search ended the last time."""
         able = [stage.attack for stage in self.stages if stage.attack.takes_starts]
         if self._warm is None or not able:
@@ -163,23 +177,28 @@ class Campaign:
         number = len(self.stages)
         pool = Pool(self._model, able[0], self._slots, self._on_end(number), stage=number)
         known = np.isin(self.indices, self._warm.indices)
-        yield from self._work(number, pool, kept, active & known, self._warm)
+        yield from self._work(number, pool, stock, active & known, self._warm)
 
     def _work(
         self,
         number: int,
         pool: Pool,
-        kept: Sequence[Waiting],
+        stock: Stock,
         active: NDArray[np.bool_],
         warm: AdversarialExamples | None = None,
     ) -> Iterator[None]:
-        for waiting in kept:
-            going = torch.from_numpy(active[waiting.positions.numpy()]).nonzero().flatten()
-            chosen = waiting.rows(going)
+        def feed(waiting: Waiting) -> None:
             if warm is not None:
-                chosen = chosen.starting_at(warm.of(chosen.indices))
-            self._feed(pool, number, chosen)
-        yield from pool.work(drain=True)
+                waiting = waiting.starting_at(warm.of(waiting.indices))
+            self._feed(pool, number, waiting)
+
+        for _ in stock.work(active, feed, pool):
+            self._exchange.keep_up()
+            yield
+        for places, verdicts in self._exchange.conclude():
+            self._enter(places, verdicts, number)
+            if self.collection is not None:
+                self.collection.drop(places)
 
     def _pool(self, number: int) -> Pool:
         attack = self.stages[number].attack
@@ -201,6 +220,7 @@ class Campaign:
         def on_end(positions: Tensor, state: AttackState) -> None:
             places, verdicts = positions.numpy(), Verdicts.of(state)
             self._enter(places, verdicts, number)
+            self._exchange.note(places, verdicts, final=number == len(self.stages) - 1)
             if self._journal is not None:
                 self._journal.enter(self.key, number, self.indices[places], verdicts)
             if self.collection is not None:

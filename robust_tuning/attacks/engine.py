@@ -24,14 +24,17 @@ from robust_tuning.attacks.journal import Cost, Journal
 from robust_tuning.attacks.ladders import Descent
 from robust_tuning.attacks.oracle import Oracle
 from robust_tuning.attacks.outcomes import Outcomes, Progress
+from robust_tuning.attacks.shared import SharedEvaluation
 from robust_tuning.attacks.speed import Folding, Speed
+from robust_tuning.attacks.stock import Source
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.isolation import undisturbed
+from robust_tuning.processes import Processes
 
 
 def evaluate(
     model: nn.Module,
-    examples: Iterable[Examples],
+    examples: Iterable[Examples] | Source,
     adversaries: Adversary | Sequence[Adversary],
     *,
     batch_size: int = 64,
@@ -43,6 +46,7 @@ def evaluate(
     speed: Speed = Speed(),  # noqa: B008  frozen
     folded: Folding | None = None,
     journal: Journal | None = None,
+    processes: Processes = Processes(),  # noqa: B008  this one alone
     total: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Outcomes:
@@ -76,6 +80,8 @@ def evaluate(
             `merged`; gradients then come from a copy made there.
         journal: Where verdicts are written down as they fall, and from which those that an
             interrupted evaluation has reached are taken; with `keep` nothing is taken from it.
+        processes: Who shares the work: each calls this with the same arguments, among them a
+            `Source` of the examples, and gets the same verdicts.
         total: Number of examples, for the progress; by default what `examples.dataset` says.
         on_progress: Called after each step.
 
@@ -83,14 +89,15 @@ def evaluate(
         The verdicts in the order of the examples. With `eps = 0`, `robust` equals `clean_correct`.
 
     Raises:
-        ConfigurationError: If two adversaries have the same threat, or if `batch_size` or `audit`
-            is out of range.
+        ConfigurationError: If two adversaries have the same threat, if `batch_size` or `audit` is
+            out of range, or if several processes are given a journal or no `Source`.
         DataError: If there are no examples or fewer than `total`, if an image is not float32 in
             [0, 1] or a label not a class of the model, or if the logits are not finite.
         torch.OutOfMemoryError: If not even one example fits.
     """
     chosen = [adversaries] if isinstance(adversaries, Adversary) else list(adversaries)
     _check(chosen, batch_size, audit)
+    _check_shared(processes, examples, journal)
     check_model(model)
     plan = Plan(batch_size, Descent(audit) if inherit else None, keep, warm_start, sanity, journal)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
@@ -98,6 +105,7 @@ def evaluate(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     with ExitStack() as stack:
+        stack.enter_context(processes.together())
         stack.enter_context(undisturbed(model))
         oracle = Oracle(model, speed.approximation(model, batch_size, folded))
 
@@ -106,22 +114,31 @@ def evaluate(
 
         if journal is not None:
             stack.enter_context(journal.open_until_done(spent))
-        run = Evaluation(oracle, device, chosen, plan)
+        if isinstance(examples, Source) and processes.size > 1:
+            shared = SharedEvaluation(oracle, device, chosen, plan, processes)
+            steps = shared.shared_steps(examples)
+            run: Evaluation = shared
+        else:
+            run = Evaluation(oracle, device, chosen, plan)
+            steps = run.steps(examples)
         size = total or _size(examples)
-        for _ in run.steps(examples):
+        for _ in steps:
             if journal is not None:
                 journal.keep_up()
             if on_progress is not None:
                 on_progress(run.progress(size))
         check_count(run.count, size)
         outcomes = run.outcomes()
-        cost = spent() if journal is None else journal.earlier.plus(spent())
+        cost = _of_all(processes.gather(spent()))
+        if journal is not None:
+            cost = journal.earlier.plus(cost)
+        memory = max(processes.gather(_peak_memory(device)))
     return replace(
         outcomes,
         forward=cost.forward,
         backward=cost.backward,
         seconds=cost.seconds,
-        peak_memory=_peak_memory(device),
+        peak_memory=memory,
     )
 
 
@@ -138,7 +155,34 @@ def _check(adversaries: Sequence[Adversary], batch_size: int, audit: int) -> Non
         raise ConfigurationError(message)
 
 
-def _size(examples: Iterable[Examples]) -> int | None:
+def _check_shared(
+    processes: Processes, examples: Iterable[Examples] | Source, journal: Journal | None
+) -> None:
+    if processes.size == 1:
+        return
+    if not isinstance(examples, Source):
+        message = (
+            f"{processes.size} processes share the examples, which are a {type(examples).__name__}:"
+            " expected a Source, from which each takes those that it attacks"
+        )
+        raise ConfigurationError(message)
+    if journal is not None:
+        message = f"a journal belongs to one process, but {processes.size} evaluate together"
+        raise ConfigurationError(message)
+
+
+def _of_all(costs: Sequence[Cost]) -> Cost:
+    """The cost of what several processes did side by side."""
+    return Cost(
+        sum(cost.forward for cost in costs),
+        sum(cost.backward for cost in costs),
+        max(cost.seconds for cost in costs),
+    )
+
+
+def _size(examples: Iterable[Examples] | Source) -> int | None:
+    if isinstance(examples, Source):
+        return len(examples)
     dataset = getattr(examples, "dataset", None)
     return len(dataset) if isinstance(dataset, Sized) else None
 

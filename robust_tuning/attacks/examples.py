@@ -1,7 +1,7 @@
 """The images that an attack ended with."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +109,12 @@ class Collection:
             self._images[position] = image.clone()
             self._distance[position] = length
 
+    def drop(self, positions: NDArray[np.int64]) -> None:
+        """Forget images of examples that another process has attacked since."""
+        for position in positions.tolist():
+            self._images.pop(position, None)
+            self._distance.pop(position, None)
+
     def copy(self, other: "Collection") -> None:
         """Take over the images that another search has found."""
         self._images.update(other._images)
@@ -148,6 +154,29 @@ class Collection:
         return AdversarialExamples(
             indices[places], labels[places], images, wrong & inside, distance
         )
+
+
+def joined(
+    parts: Sequence[AdversarialExamples | None], order: NDArray[np.int64]
+) -> AdversarialExamples | None:
+    """Parts of one collection together; None if there are none.
+
+    Args:
+        parts: Of different examples; None holds none.
+        order: Identities in the order of the evaluation, these among them.
+    """
+    found = [part for part in parts if part is not None]
+    if len(found) < 2:
+        return found[0] if found else None
+    indices = np.concatenate([part.indices for part in found])
+    places = np.argsort(np.argsort(order)[np.searchsorted(np.sort(order), indices)])
+    return AdversarialExamples(
+        indices[places],
+        np.concatenate([part.labels for part in found])[places],
+        torch.cat([part.images for part in found])[torch.from_numpy(places)],
+        np.concatenate([part.broken for part in found])[places],
+        np.concatenate([part.distance for part in found])[places],
+    )
 
 
 def as_pixels(images: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from robust_tuning.plugins import spec_of
 
 if TYPE_CHECKING:
     from robust_tuning.attacks.campaign import Campaign
-    from robust_tuning.attacks.pool import Waiting
+    from robust_tuning.attacks.stock import Stock
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def ladders_of(threats: Sequence[ThreatModel], *, descending: bool) -> list[list
 
 
 def climb(
-    campaigns: Sequence["Campaign"], kept: Sequence["Waiting"], descent: Descent | None
+    campaigns: Sequence["Campaign"], stock: "Stock", descent: Descent | None
 ) -> Iterator[None]:
     """Carry out the campaigns of one ladder.
 
@@ -58,7 +58,7 @@ def climb(
 
     Args:
         campaigns: In the order of `ladders_of`; the first may have begun.
-        kept: Every correctly classified example.
+        stock: Every correctly classified example.
         descent: How to go down; None goes up.
 
     Yields:
@@ -79,7 +79,7 @@ def climb(
             active[audited] = True
         elif previous is not None:
             campaign.ledger.robust &= previous.ledger.robust
-        yield from campaign.finish(kept, active)
+        yield from campaign.finish(stock, active)
         previous = campaign
 
 

@@ -58,6 +58,15 @@ class Leads:
         self.batch_dependent = bool(apart) and not self.random_model
 
     @property
+    def signs(self) -> tuple[bool, bool]:
+        """What `compare` has found, for another to take over."""
+        return self.random_model, self.batch_dependent
+
+    @signs.setter
+    def signs(self, found: tuple[bool, bool]) -> None:
+        self.random_model, self.batch_dependent = found
+
+    @property
     def saturated(self) -> int:
         """Examples whose label has a probability of exactly one in float32.
 

@@ -157,10 +157,23 @@ class Pool:
         self._state: AttackState | None = None
         self._positions = torch.empty(0, dtype=torch.int64)
 
+    @property
+    def free(self) -> int:
+        """Slots for which no example waits."""
+        return self._slots.size - len(self._positions) - sum(map(len, self._queue))
+
     def feed(self, waiting: Waiting) -> None:
         """Queue examples."""
         if len(waiting):
             self._queue.append(waiting)
+
+    def advance(self) -> bool:
+        """Take one step, however many slots are full; False where all are empty."""
+        self._fill()
+        if not len(self._positions):
+            return False
+        self._step()
+        return True
 
     def work(self, *, drain: bool) -> Iterator[None]:
         """Step until the slots cannot be kept full, or with `drain` until all are empty.

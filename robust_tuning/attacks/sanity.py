@@ -1,10 +1,8 @@
 """Short attacks of our own that show whether a robust accuracy can be what it seems."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -12,7 +10,9 @@ from robust_tuning.attacks.apgd import APGD
 from robust_tuning.attacks.base import Attack, AttackState
 from robust_tuning.attacks.campaign import Campaign
 from robust_tuning.attacks.oracle import Oracle
-from robust_tuning.attacks.pool import Pool, Slots, Waiting
+from robust_tuning.attacks.pool import Pool, Slots
+from robust_tuning.attacks.stock import Stock
+from robust_tuning.processes import Processes
 
 # Correctly classified examples that are held back for this, and survivors looked at.
 RESERVE = 64
@@ -40,52 +40,58 @@ class SecondOpinion:
     scale_free_broken: int = 0
 
 
-def second_opinion(
-    oracle: Oracle, slots: Slots, campaign: Campaign, reserve: Sequence[Waiting]
-) -> SecondOpinion:
-    """Attack a few survivors of an adversary otherwise.
+class Examiner:
+    """Attacks a few survivors of an adversary otherwise.
 
     Args:
         oracle: The model; its passes are counted.
         slots: How many examples fit.
-        campaign: The adversary's, when it has finished.
-        reserve: Some correctly classified examples.
+        stock: Holds the reserve.
+        reserve: Positions of some correctly classified examples, ascending.
+        processes: Who shares the work.
     """
-    ledger = campaign.ledger
-    survived = ledger.robust & ledger.attacked
-    if not campaign.stages or not survived.any():
-        return SecondOpinion()
-    anything = APGD(eps=1, steps=_STEPS)
-    looked_at, robust = _robust(oracle, slots, anything, reserve, survived)
-    blind = survived & ledger.zero_gradient
-    classes = reserve[0].logits.shape[1]
-    if classes < 3 or not blind.any():
-        return SecondOpinion(looked_at, robust)
-    threat = campaign.adversary.threat
-    scale_free = APGD(eps=threat.eps, norm=threat.norm, loss="dlr", steps=_STEPS)
-    asked, kept = _robust(oracle, slots, scale_free, reserve, blind)
-    return SecondOpinion(looked_at, robust, asked, asked - kept)
 
+    def __init__(
+        self,
+        oracle: Oracle,
+        slots: Slots,
+        stock: Stock,
+        reserve: NDArray[np.int64],
+        processes: Processes,
+    ) -> None:
+        self._oracle = oracle
+        self._slots = slots
+        self._stock = stock
+        self._reserve = reserve
+        self._processes = processes
 
-def _robust(
-    oracle: Oracle,
-    slots: Slots,
-    attack: Attack,
-    reserve: Sequence[Waiting],
-    wanted: NDArray[np.bool_],
-) -> tuple[int, int]:
-    """How many of the first wanted examples were attacked, and how many of them withstood."""
-    withstood: list[int] = []
+    def opinion(self, campaign: Campaign) -> SecondOpinion:
+        """Look at a campaign that has finished."""
+        ledger = campaign.ledger
+        survived = ledger.robust & ledger.attacked
+        if not campaign.stages or not survived.any():
+            return SecondOpinion()
+        anything = APGD(eps=1, steps=_STEPS)
+        looked_at, robust = self._robust(anything, survived)
+        blind = survived & ledger.zero_gradient
+        if campaign.num_classes < 3 or not blind.any():
+            return SecondOpinion(looked_at, robust)
+        threat = campaign.adversary.threat
+        scale_free = APGD(eps=threat.eps, norm=threat.norm, loss="dlr", steps=_STEPS)
+        asked, kept = self._robust(scale_free, blind)
+        return SecondOpinion(looked_at, robust, asked, asked - kept)
 
-    def on_end(_: Tensor, state: AttackState) -> None:
-        withstood.extend((~state.broken).tolist())
+    def _robust(self, attack: Attack, wanted: NDArray[np.bool_]) -> tuple[int, int]:
+        """How many of the first wanted examples were attacked, and how many of them withstood."""
+        withstood: list[bool] = []
 
-    pool = Pool(oracle, attack, slots, on_end, stage=_STAGE)
-    room = _LOOKED_AT
-    for waiting in reserve:
-        chosen = torch.from_numpy(wanted[waiting.positions.numpy()]).nonzero().flatten()[:room]
-        room -= len(chosen)
-        pool.feed(waiting.rows(chosen))
-    for _ in pool.work(drain=True):
-        pass
-    return len(withstood), sum(withstood)
+        def on_end(_: Tensor, state: AttackState) -> None:
+            withstood.extend((~state.broken).tolist())
+
+        pool = Pool(self._oracle, attack, self._slots, on_end, stage=_STAGE)
+        chosen = np.zeros_like(wanted)
+        chosen[self._reserve[wanted[self._reserve]][:_LOOKED_AT]] = True
+        for _ in self._stock.work(chosen, pool.feed, pool):
+            pass
+        everyones = [bit for bits in self._processes.gather(withstood) for bit in bits]
+        return len(everyones), sum(everyones)

@@ -18,11 +18,13 @@ from robust_tuning.callbacks.memory import Memory
 from robust_tuning.callbacks.progress import evaluation_bar
 from robust_tuning.callbacks.schedule import Schedule
 from robust_tuning.callbacks.showcase import Showcase
+from robust_tuning.callbacks.source import LoadedExamples
 from robust_tuning.data import BenchmarkDataModule
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.frontier import AttackIdentity, Cost, ExampleOutcomes, FrontierPoint
 from robust_tuning.frontier.examples import PerturbedExamples
 from robust_tuning.plugins import spec_of
+from robust_tuning.processes import Processes
 from robust_tuning.strategies.base import Strategy
 from robust_tuning.tuner import RobustTuner
 from robust_tuning.types import Batch, Split
@@ -93,13 +95,17 @@ class AdversarialEvaluation(ScheduledEvaluation):
         self, trainer: Trainer, tuner: RobustTuner, data: BenchmarkDataModule, split: Split
     ) -> Measurement:
         """Attack the examples."""
-        examples = data.evaluation_loader(data.evaluation_examples(split, self.n))
-        n = len(examples.dataset)  # type: ignore[arg-type]  # sized by contract
+        examples = LoadedExamples(
+            data.evaluation_examples(split, self.n),
+            data.evaluation_loader,
+            partial(prepared, tuner),
+        )
+        n = len(examples)
         title = f"evaluating step {trainer.global_step}"
         with evaluation_bar(trainer, title, n * len(self.attacks)) as bar:
             outcomes = evaluate(
                 tuner.backbone,
-                prepared(tuner, examples),
+                examples,
                 self.attacks,
                 batch_size=self.batch_size,
                 inherit=self.inherit,
@@ -108,7 +114,7 @@ class AdversarialEvaluation(ScheduledEvaluation):
                 keep="float32" if self.warm_start else None,
                 speed=self.speed,
                 folded=folding(tuner),
-                total=n,
+                processes=Processes.current(),
                 on_progress=bar.update if bar else None,
             )
         shown = self._examples(trainer, tuner, data, outcomes, split)

@@ -1,12 +1,11 @@
 """Evaluating on a schedule, without leaving a trace in the training."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch.utils.data import DataLoader
 
 from robust_tuning.callbacks.interruption import leaving_at_once
 from robust_tuning.callbacks.measurement import Measurement
@@ -15,6 +14,7 @@ from robust_tuning.callbacks.schedule import Schedule
 from robust_tuning.data import BenchmarkDataModule
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.frontier import FrontierPoint
+from robust_tuning.processes import Processes
 from robust_tuning.tuner import RobustTuner
 from robust_tuning.types import Batch, Split
 
@@ -55,6 +55,8 @@ class ScheduledEvaluation(Callback, ABC):
         self, trainer: Trainer, tuner: RobustTuner, data: BenchmarkDataModule, split: Split
     ) -> Measurement:
         """Evaluate the model as it is, leaving no trace.
+
+        Where there are several processes they share the work, and find the same.
 
         Args:
             trainer: For the progress bar alone.
@@ -127,12 +129,15 @@ class ScheduledEvaluation(Callback, ABC):
         step = trainer.global_step
         if step == self._last_step or self.idle:
             return
-        for recorder in recorders(trainer):
-            recorder.begin(trainer, cast("RobustTuner", pl_module))
-        # A checkpoint may be older than the evaluation at its own step, whose point then stands.
-        if not any(r.has(step, self.split, self.is_in) for r in recorders(trainer)):
-            with leaving_at_once(trainer):
-                self._evaluate(trainer, pl_module, self.split)
+        processes = Processes.current()
+        with processes.together():
+            for recorder in recorders(trainer):
+                recorder.begin(trainer, cast("RobustTuner", pl_module))
+            # A checkpoint may be older than the evaluation at its step, whose point then stands.
+            due = not any(r.has(step, self.split, self.is_in) for r in recorders(trainer))
+            if processes.gather(due)[0]:  # of the process that records
+                with leaving_at_once(trainer):
+                    self._evaluate(trainer, pl_module, self.split)
         self._last_step = step
 
     def _evaluate(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
@@ -140,9 +145,10 @@ class ScheduledEvaluation(Callback, ABC):
             return
         tuner = cast("RobustTuner", pl_module)
         data = cast("BenchmarkDataModule", trainer_data(trainer))
-        measurement = self.measure(trainer, tuner, data, split)
-        for recorder in recorders(trainer):
-            recorder.record(trainer, tuner, measurement)
+        with Processes.current().together():
+            measurement = self.measure(trainer, tuner, data, split)
+            for recorder in recorders(trainer):
+                recorder.record(trainer, tuner, measurement)
 
 
 def trainer_data(trainer: Trainer) -> object:
@@ -156,7 +162,7 @@ def recorders(trainer: Trainer) -> list[FrontierRecorder]:
     return [callback for callback in callbacks if isinstance(callback, FrontierRecorder)]
 
 
-def prepared(tuner: RobustTuner, examples: DataLoader[Batch]) -> Iterator[Batch]:
+def prepared(tuner: RobustTuner, examples: Iterable[Batch]) -> Iterator[Batch]:
     """The examples on the model's device, where perturbations live."""
     for batch in examples:
         with torch.no_grad():

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.utilities import rank_zero_only
 from rich import get_console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -83,6 +84,7 @@ def standalone_bar(title: str, total: int) -> Iterator[EvaluationBar]:
         yield EvaluationBar(own, title, total)
 
 
+@rank_zero_only
 def announce(text: str) -> None:
-    """Print a line above whatever bars are running."""
+    """Print a line above whatever bars are running; once, however many processes say it."""
     get_console().print(text, highlight=False, soft_wrap=True)

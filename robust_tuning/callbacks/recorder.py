@@ -78,6 +78,8 @@ class FrontierRecorder(Callback):
         """Make the folder, and say what the stored weights will take."""
         self._begun = False
         self._restored = None
+        # The others of a job that was started on several nodes cannot know what the first chose.
+        self.folder = trainer.strategy.broadcast(self.folder)
         self._points = stored_points(self.path)
         if not trainer.is_global_zero:
             return
@@ -136,14 +138,23 @@ class FrontierRecorder(Callback):
         """Store one evaluation: outcomes, weights, then its line, which makes it count.
 
         What is measured of a state on shifted images joins the point that was made by attacking
-        it, and the other way round.
+        it, and the other way round. The first process of a job writes; all have to call this.
         """
-        if not trainer.is_global_zero:
-            return
+        metrics: dict[str, float] = {}
+        if trainer.is_global_zero:
+            metrics = self._record(trainer, tuner, measurement)
+        # What a checkpoint or early stopping may monitor, in every process.
+        metrics = trainer.strategy.broadcast(metrics)
+        trainer.callback_metrics.update({k: torch.tensor(v) for k, v in metrics.items()})
+
+    def _record(
+        self, trainer: Trainer, tuner: RobustTuner, measurement: Measurement
+    ) -> dict[str, float]:
+        """Store an evaluation and log it; what of it is new."""
         point = self._point(trainer, tuner, measurement)
         announce(sentence(point))
         if any(is_repetition(point, known) for known in self._points):
-            return
+            return {}
         earlier = next((p for p in reversed(self._points) if completes(point, p)), None)
         place = self._store(trainer, tuner, measurement, point, earlier)
         # Of the step that the point has: the trainer forgets it under `validate` and `test`.
@@ -152,6 +163,7 @@ class FrontierRecorder(Callback):
             some.write(examples_path(self.path, threat))
         metrics = self._metrics(point, anew=earlier is None or point.attack is not None)
         self._log(trainer, place, metrics, examples)
+        return metrics
 
     def _store(
         self,
@@ -186,8 +198,6 @@ class FrontierRecorder(Callback):
         metrics: Mapping[str, float],
         examples: Mapping[str, PerturbedExamples],
     ) -> None:
-        # What a checkpoint or early stopping may monitor.
-        trainer.callback_metrics.update({k: torch.tensor(v) for k, v in metrics.items()})
         for logger in trainer.loggers:
             if isinstance(logger, PointLogger):
                 logger.log_point(self._points, place, metrics, examples)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,8 +10,10 @@ from torch import Tensor
 from robust_tuning.attacks import Outcomes, Progress, evaluate
 from robust_tuning.callbacks.adversarial import folding, report_signs
 from robust_tuning.callbacks.shift_plan import ShiftPlan
+from robust_tuning.callbacks.source import LoadedExamples
+from robust_tuning.processes import Processes
 from robust_tuning.shifts import ShiftedSet
-from robust_tuning.shifts.evaluation import Restricted, shifted_batches
+from robust_tuning.shifts.evaluation import Load, Restricted, shifted_batches
 from robust_tuning.tuner import RobustTuner
 from robust_tuning.types import Batch
 
@@ -18,7 +21,7 @@ from robust_tuning.types import Batch
 def attack_shifted(
     tuner: RobustTuner,
     one: ShiftedSet,
-    batches: Iterable[Batch],
+    load: Load,
     plan: ShiftPlan,
     on_progress: Callable[[int], None] | None = None,
 ) -> Outcomes:
@@ -27,19 +30,19 @@ def attack_shifted(
     Args:
         tuner: The model.
         one: The set.
-        batches: Of its examples, as loaded.
+        load: Makes batches of a data set, in its order.
         plan: Who attacks.
         on_progress: Called with the number of verdicts reached since the last call.
     """
     model = Restricted(tuner.backbone, one.labels.answers)
     outcomes = evaluate(
         model,
-        _prepared(tuner, model, one, batches),
+        LoadedExamples(one.examples, load, partial(_prepared, tuner, model, one)),
         plan.adversaries,
         batch_size=plan.batch_size,
         speed=plan.speed,
         folded=folding(tuner),
-        total=len(one.examples),  # type: ignore[arg-type]  # sized by contract
+        processes=Processes.current(),
         on_progress=_Steps(on_progress) if on_progress else None,
     )
     report_signs(outcomes, one.key)

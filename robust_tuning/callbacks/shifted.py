@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from torch import distributed
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from robust_tuning.attacks import Outcomes
@@ -16,6 +15,7 @@ from robust_tuning.data import BenchmarkDataModule
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.frontier import Cost, Estimate, ExampleOutcomes, ShiftIdentity, ShiftOutcomes
 from robust_tuning.metrics import calibration_error
+from robust_tuning.processes import Processes
 from robust_tuning.shifts import LabelMap, ShiftedSet
 from robust_tuning.shifts.cache import cached
 from robust_tuning.shifts.evaluation import (
@@ -130,7 +130,8 @@ class ShiftedEvaluation:
     ) -> Measurement:
         """Classify and attack the images of every set, leaving no trace."""
         began = time.perf_counter()
-        share = _share(self._data.eval_batch_size)
+        processes = Processes.current()
+        share = Share(processes.rank, processes.size, self._data.eval_batch_size)
         found = answers(
             tuner.backbone,
             self._sets,
@@ -140,7 +141,7 @@ class ShiftedEvaluation:
             share=share,
             on_progress=on_progress,
         )
-        together = _gathered(found, share)
+        together = _gathered(found, share, processes)
         attacked = dict(self._attacked(tuner, on_progress))
         clean = together[CLEAN]
         robust = {
@@ -183,25 +184,15 @@ class ShiftedEvaluation:
     ) -> Iterator[tuple[str, Outcomes]]:
         if self._plan.adversaries:
             for one in self._sets[1:]:
-                batches = self._load(one.examples)
-                yield one.key, attack_shifted(tuner, one, batches, self._plan, on_progress)
+                yield one.key, attack_shifted(tuner, one, self._load, self._plan, on_progress)
 
     def _load(self, examples: Dataset[Batch]) -> DataLoader[Batch]:
         return self._data.evaluation_loader(examples)
 
 
-def _share(batch_size: int) -> Share:
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return Share(batch_size=batch_size)
-    return Share(distributed.get_rank(), distributed.get_world_size(), batch_size)
-
-
-def _gathered(found: dict[str, Answers], share: Share) -> dict[str, Answers]:
+def _gathered(found: dict[str, Answers], share: Share, processes: Processes) -> dict[str, Answers]:
     """What all processes found, in the order of the examples."""
-    if share.processes == 1:
-        return found
-    parts: list[dict[str, Answers]] = [{} for _ in range(share.processes)]
-    distributed.all_gather_object(parts, found)
+    parts = processes.gather(found)
     return {key: share.together([part[key] for part in parts]) for key in found}
 
 

@@ -51,7 +51,7 @@ def main(words: list[str]) -> int:
         ConfigurationError: If an option is wrong.
     """
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
-    logging.getLogger("robust_tuning").setLevel(logging.INFO)
+    logging.getLogger("robust_tuning").setLevel(logging.INFO if _first() else logging.ERROR)
     _quiet_libraries()
     arguments = with_shipped_configs(words)
     try:
@@ -159,7 +159,7 @@ class TrainingCLI(LightningCLI):
             raise ConfigurationError(message)
         if self.begins_anew:
             announce(f"no checkpoint in {self.folder} yet: beginning")
-        elif config.ckpt_path is None and stored_points(self.folder):
+        elif config.ckpt_path is None and _first() and stored_points(self.folder):
             raise RunError(occupied(self.folder))
         config.run = str(self.folder)
         config.recorder.folder = str(self.folder)
@@ -175,9 +175,7 @@ class TrainingCLI(LightningCLI):
         )
         name = f"{benchmark}-{strategy}-seed{_seed(config.seed_everything)}"
         # Only the first of several processes begins a run; the others write nothing.
-        begins = (
-            self.subcommand == "fit" and not resuming and getattr(rank_zero_only, "rank", 0) == 0
-        )
+        begins = self.subcommand == "fit" and not resuming and _first()
         return (free_folder if begins else latest_folder)(Path("runs"), name)
 
     def instantiate_classes(self) -> None:
@@ -236,6 +234,11 @@ def announce_summary(folder: Path) -> None:
     from rich import get_console
 
     get_console().print(summarise_run(folder))
+
+
+def _first() -> bool:
+    """Whether this is the process of a job that writes; the others ask it for the folder later."""
+    return getattr(rank_zero_only, "rank", None) in (None, 0)
 
 
 def _seed(value: bool | int) -> int:

@@ -7,15 +7,16 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from robust_tuning.data.augmentation import Augmentation, AugmentedExamples, make_augmentation
 from robust_tuning.data.examples import TensorExamples, collate
-from robust_tuning.data.loader import BatchLoader, ResumableLoader
+from robust_tuning.data.loader import BatchLoader, ResumableLoader, even_batches
 from robust_tuning.data.splits import random_order, stratified_order
 from robust_tuning.errors import ConfigurationError, DataError
+from robust_tuning.processes import Processes
 from robust_tuning.types import Batch, ImageInput, Split
 
 
@@ -267,12 +268,12 @@ class BenchmarkDataModule(LightningDataModule, ABC):
         self._resume_at = state_dict or None
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Batches of the whole validation split."""
-        return self.evaluation_loader(self.dataset("validation"))
+        """Batches of the whole validation split, or of this process's part of it."""
+        return self._split_loader("validation")
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """Batches of the whole test split."""
-        return self.evaluation_loader(self.dataset("test"))
+        """Batches of the whole test split, or of this process's part of it."""
+        return self._split_loader("test")
 
     def evaluation_loader(self, examples: Dataset[Batch]) -> DataLoader[Batch]:
         """Batches of `examples` in their order."""
@@ -282,6 +283,21 @@ class BenchmarkDataModule(LightningDataModule, ABC):
             num_workers=self.workers_for(examples),
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
+        )
+
+    def _split_loader(self, split: Split) -> DataLoader[Batch]:
+        examples = self.dataset(split)
+        loader = self.evaluation_loader(examples)
+        divided = self.trainer is not None and _shares_out(self.trainer)
+        if Processes.current().size == 1 or divided:
+            return loader
+        size = len(examples)  # type: ignore[arg-type]  # sized by contract
+        return BatchLoader(
+            examples,
+            batch_sampler=even_batches(size, self.eval_batch_size, f"{split} split"),
+            num_workers=loader.num_workers,
+            collate_fn=collate,
+            pin_memory=loader.pin_memory,
         )
 
     def _of_one_domain(self, domain: str) -> ConfigurationError:
@@ -297,6 +313,11 @@ class BenchmarkDataModule(LightningDataModule, ABC):
             )
             raise ConfigurationError(message)
         return order[:limit]
+
+
+def _shares_out(trainer: Trainer) -> bool:
+    """Whether a trainer divides examples among processes by itself; it then pads them."""
+    return bool(trainer._accelerator_connector.use_distributed_sampler)
 
 
 def _subset(examples: Dataset[Batch], positions: NDArray[np.int64]) -> Dataset[Batch]:

@@ -1,15 +1,17 @@
 """A training loader that continues in mid-epoch where it was interrupted."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
-from torch import distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from robust_tuning.data.augmentation import AugmentedExamples, Draw
 from robust_tuning.data.examples import collate
 from robust_tuning.errors import DataError
+from robust_tuning.processes import Processes
 from robust_tuning.types import Batch
 
 
@@ -31,9 +33,8 @@ class EpochOrder(Sampler[int | Draw]):
         self.draws = draws
         self.epoch = 0
         self.skip = 0
-        started = distributed.is_available() and distributed.is_initialized()
-        self.world_size = distributed.get_world_size() if started else 1
-        self.rank = distributed.get_rank() if started else 0
+        processes = Processes.current()
+        self.rank, self.world_size = processes.rank, processes.size
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch; Lightning calls this before each."""
@@ -50,6 +51,30 @@ class EpochOrder(Sampler[int | Draw]):
         if self.draws:
             return iter([Draw(position, self.epoch) for position in positions])
         return iter(positions)
+
+
+def even_batches(size: int, batch_size: int, what: str) -> list[list[int]]:
+    """The positions that this process evaluates, in batches; all processes get equally many.
+
+    Nothing is padded and nothing comes twice: batches differ by at most one example in size.
+
+    Args:
+        size: Number of examples.
+        batch_size: Examples per batch at most.
+        what: What is evaluated, for the error.
+
+    Raises:
+        DataError: If there are fewer examples than processes: one would have no batch, and the
+            others wait for it.
+    """
+    processes = Processes.current()
+    if size < processes.size:
+        message = f"the {what} has {size} examples, expected one for each of {processes.size} "
+        message += "processes at least; use fewer devices"
+        raise DataError(message)
+    count = math.ceil(math.ceil(size / processes.size) / batch_size)
+    own = np.arange(processes.rank, size, processes.size)
+    return [part.tolist() for part in np.array_split(own, count)]
 
 
 class BatchLoader(DataLoader[Batch]):

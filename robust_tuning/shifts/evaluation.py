@@ -21,12 +21,12 @@ Load = Callable[[Dataset[Batch]], Iterable[Batch]]
 
 @dataclass(frozen=True)
 class Share:
-    """One process's part of the work: every so many batches, none of them twice.
+    """One process's part of the work: every so many examples in a row, none of them twice.
 
     Attributes:
         rank: Of this process.
         processes: How many there are.
-        batch_size: Examples per batch, as loaders make them.
+        batch_size: Examples per batch, as loaders make them: at most so many in a row.
     """
 
     rank: int = 0
@@ -38,7 +38,8 @@ class Share:
         if self.processes == 1:
             return examples
         n = len(examples)  # type: ignore[arg-type]  # sized by contract
-        batches = np.array_split(np.arange(n), range(self.batch_size, n, self.batch_size))
+        size = self._size(n)
+        batches = np.array_split(np.arange(n), range(size, n, size))
         own = batches[self.rank :: self.processes]
         return Subset(examples, np.concatenate([*own, np.empty(0, int)]).astype(int).tolist())
 
@@ -48,12 +49,18 @@ class Share:
         Args:
             parts: By rank.
         """
-        size = self.batch_size
+        if self.processes == 1:
+            return parts[0]
+        size = self._size(sum(map(len, parts)))
         dealt = [
             [part[start : start + size] for start in range(0, len(part), size)] for part in parts
         ]
         in_turn = (batch for row in zip_longest(*dealt) for batch in row if batch is not None)
         return Answers.joined([*in_turn, _NOTHING])
+
+    def _size(self, n: int) -> int:
+        """Examples that go to one process in a row; no more than would leave another without."""
+        return max(1, min(self.batch_size, -(-n // self.processes)))
 
 
 @dataclass(frozen=True)

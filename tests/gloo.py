@@ -1,0 +1,94 @@
+"""Several processes on this machine that find one another, for tests of what they do together."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed, multiprocessing
+
+from robust_tuning.processes import Processes
+from robust_tuning.types import Batch
+
+PATIENCE = 60
+
+
+class InMemory:
+    """A `Source` of batches that lie in memory; it notes what it was asked for."""
+
+    def __init__(self, batches: Sequence[Batch], size: int) -> None:
+        self._columns = [torch.cat(column) for column in zip(*batches, strict=True)]
+        self._size = size
+        self.fetched: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._columns[1])
+
+    def __iter__(self) -> Any:
+        return self.batches(range(len(self)))
+
+    def batches(self, positions: Sequence[int]) -> Any:
+        for start in range(0, len(positions), self._size):
+            yield self._rows(positions[start : start + self._size])
+
+    def few(self, positions: Sequence[int]) -> Batch:
+        self.fetched += positions
+        return self._rows(positions)
+
+    def _rows(self, positions: Sequence[int]) -> Batch:
+        return Batch(*(column[list(positions)] for column in self._columns))
+
+
+def in_processes(
+    size: int,
+    work: Callable[..., Any],
+    folder: Path,
+    *arguments: Any,
+    kinds: Mapping[int, tuple[Any, ...]] | None = None,
+) -> list[Any]:
+    """What `work(processes, *arguments)` returns, or the error it raises, in each process.
+
+    Args:
+        size: How many processes.
+        work: A function of a module, so that another process finds it.
+        folder: An empty one.
+        arguments: More arguments.
+        kinds: By rank, arguments in their place.
+    """
+    context = multiprocessing.get_context("spawn")
+    children = []
+    for rank in range(size):
+        given = (kinds or {}).get(rank, arguments)
+        children.append(context.Process(target=_run, args=(rank, size, work, folder, given)))
+    for child in children:
+        child.start()
+    ends = time.monotonic() + PATIENCE
+    for child in children:
+        child.join(max(0.0, ends - time.monotonic()))
+        if child.is_alive():
+            for other in children:
+                other.kill()
+            message = f"the processes were not through after {PATIENCE} s"
+            raise TimeoutError(message)
+    return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(size)]
+
+
+def _run(
+    rank: int, size: int, work: Callable[..., Any], folder: Path, arguments: tuple[Any, ...]
+) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        "gloo",
+        init_method=f"file://{folder / 'meeting'}",
+        rank=rank,
+        world_size=size,
+        timeout=timedelta(seconds=PATIENCE),
+    )
+    try:
+        found = work(Processes.current(), *arguments)
+    except BaseException as error:
+        found = error
+    torch.save(found, folder / f"{rank}.pt")
+    distributed.destroy_process_group()
