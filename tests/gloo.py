@@ -57,7 +57,9 @@ def in_processes(
         arguments: More arguments.
         kinds: By rank, arguments in their place.
     """
-    context = multiprocessing.get_context("spawn")
+    # Forked from a process that has imported the libraries, and used none of them yet.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.gloo", "robust_tuning.attacks"])
     children = []
     for rank in range(size):
         given = (kinds or {}).get(rank, arguments)

@@ -41,10 +41,10 @@ class SharedEvaluation(Evaluation):
             found.append(answers.on_cpu())
             yield
         check_count(sum(map(len, found)), len(own))
-        parts = self._processes.gather((found, self._leads.signs))
-        self._leads.signs = parts[0][1]
+        parts = self._processes.gather((found, self._leads.signs, self._dtype))
+        _, self._leads.signs, self._dtype = parts[0]  # another may have no share
         if len(source):
-            everything = Classified.interleaved([part for part, _ in parts], everyones)
+            everything = Classified.interleaved([answers for answers, *_ in parts], everyones)
             self._register(everything)
             self._stock = SharedStock(self._processes, source, images, everything)
             self._reserve = self._stock

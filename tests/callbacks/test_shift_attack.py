@@ -23,7 +23,7 @@ def test_the_attack_is_that_on_images_that_were_shifted_beforehand() -> None:
     one = shown(LabelMap.identity(data.class_names))
     plan = ShiftPlan([Corruptions()], adversaries=[adversary], batch_size=5)
     done: list[int] = []
-    found = attack_shifted(tuner, one, data.evaluation_loader(one.examples), plan, done.append)
+    found = attack_shifted(tuner, one, data.evaluation_loader, plan, done.append)
     assert sum(done) == N
     batch = collate([one.examples[i] for i in range(N)])
     images = Corruption("contrast", 2, "cifar")((batch.images * 255).round().byte(), batch.indices)
@@ -44,7 +44,7 @@ def test_masked_classes_are_no_target_of_the_attack_either() -> None:
     kept = [i for i, label in enumerate(Digits().labels("validation")) if label != 3][:N]
     one = ShiftedSet("some", torch.utils.data.Subset(examples, kept), labels)
     plan = ShiftPlan([Corruptions()], adversaries=[PGD(eps=0.0)])
-    found = attack_shifted(tuner, one, data.evaluation_loader(one.examples), plan)
+    found = attack_shifted(tuner, one, data.evaluation_loader, plan)
     with torch.no_grad():
         batch = collate([one.examples[i] for i in range(N)])
         logits = tuner.eval()(batch.images)
