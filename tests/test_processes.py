@@ -1,4 +1,4 @@
-"""Two processes find what one finds, and write it once."""
+"""Several processes find what one finds, and write it once."""
 
 import json
 import os
@@ -9,41 +9,138 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+from robust_tuning.cli.main import main
+from robust_tuning.processes import ProcessError, Processes, Total
+from tests.gloo import as_torchrun, free_port, in_processes
+
+# --- what they exchange --------------------------------------------------------------------------
 
 
-def run(folder: Path, processes: int) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "robust_tuning", "fit", "--config", "configs/quickstart.yaml"]
-    command += ["--adversarial.n", "21", "--adversarial.schedule.steps", "[2]"]
-    # All 75 corrupted views, in batches that the processes share.
-    command += ["--config", "configs/shifts/corruptions.yaml", "--data.eval_batch_size", "5"]
-    command += ["--ood.schedule", "{preset: null, end: false}", "--ood.n", "11"]
-    command += ["--data.train_limit", "65", "--data.batch_size", str(16 // processes)]
-    command += ["--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false"]
-    command += ["--trainer.accelerator", "cpu", "--trainer.devices", str(processes)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled"}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+def exchange(processes: Processes) -> list[Any]:
+    found: list[Any] = []
+    with processes.together():
+        found.append(processes.gather(processes.rank * 10))
+        processes.add("a counter", 1 + processes.rank)
+        processes.gather(None)
+        found.append(processes.add("a counter", 0))
+        with processes.together():
+            found.append(processes.add("a counter", 0))
+            processes.gather(None)
+        total = Total(processes, "another")
+        total.elsewhere(5)
+        processes.gather(None)
+        total.elsewhere(7 + processes.rank)
+        processes.gather(None)
+        found.append(total.elsewhere(7 + processes.rank))
+    return found
+
+
+def test_what_is_gathered_and_counted(tmp_path: Path) -> None:
+    first, second = in_processes(2, exchange, tmp_path)
+    assert first == [[0, 10], 3, 0, 8]
+    assert second == [[0, 10], 3, 0, 7]
+
+
+def test_one_alone_needs_nobody() -> None:
+    alone = Processes.current()
+    assert (alone.rank, alone.size) == (0, 1)
+    with alone.together():
+        assert alone.gather("mine") == ["mine"]
+        assert not alone.check()
+    with pytest.raises(RuntimeError, match="between several processes"):
+        alone.add("a counter", 1)
+
+
+def quarrel(processes: Processes) -> list[str]:
+    """Errors before, between and after what is gathered, inside a second context and out of it."""
+    said = []
+    for place in range(4):
+        try:
+            with processes.together():
+                fail_at(processes, place, 0)
+                with processes.together():
+                    processes.gather(None)
+                    fail_at(processes, place, 1)
+                fail_at(processes, place, 2)
+        except (ValueError, ProcessError) as error:
+            said.append(str(error))
+    return said
+
+
+def fail_at(processes: Processes, place: int, here: int) -> None:
+    if (place, processes.rank) == (here, 1):
+        message = f"at {here}"
+        raise ValueError(message)
+
+
+def test_wherever_one_fails_all_do(tmp_path: Path) -> None:
+    first, second = in_processes(2, quarrel, tmp_path)
+    assert second == ["at 0", "at 1", "at 2"]
+    assert first == [f"process 1 of 2 failed: ValueError: {words}" for words in second]
+
+
+# --- whole runs ----------------------------------------------------------------------------------
+
+WORDS = [
+    *("fit", "--config", "configs/quickstart.yaml", "--trainer.accelerator", "cpu"),
+    *("--adversarial.n", "101", "--adversarial.batch_size", "8"),
+    *("--adversarial.schedule", "{preset: null, steps: [2], end: true}"),
+    *("--adversarial.eps", "[1/255, 8/255]"),
+    *("--ood.shifts+", "Corruptions", "--ood.shifts.corruptions", "[fog, contrast]"),
+    *("--ood.shifts.severities", "[3]", "--ood.attack", "FGSM", "--ood.eps", "[4/255]"),
+    *("--ood.n", "101", "--ood.schedule", "{preset: null, end: false}"),
+    *("--data.eval_batch_size", "16", "--data.train_limit", "65"),
+    *("--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false"),
+    *("--best.monitor", "frontier/area", "--best.save_on_train_epoch_end", "true"),
+]
+MEASURED = ("accuracy", "robust_accuracy", "ood_accuracy", "calibration", "diagnostics")
+
+
+def points_in(folder: Path) -> list[dict[str, Any]]:
     [made] = (folder / "runs").iterdir()
     return [json.loads(line) for line in (made / "frontier.jsonl").read_text().splitlines()]
 
 
-def test_two_processes_count_what_one_counts(tmp_path: Path) -> None:
+def require_same_start(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None:
+    """Before the first step all hold the same model: every count is equal, at an odd size."""
+    assert all(one[0][key] == other[0][key] for key in MEASURED)
+    assert {e["n"] for e in (one[0]["accuracy"], *one[0]["ood_accuracy"].values())} == {101}
+    assert one[0]["cost"]["backward"] == other[0]["cost"]["backward"]
+    assert [point["step"] for point in one] == [point["step"] for point in other]
+
+
+def fit(processes: Processes, folder: Path, port: int) -> int:
+    os.chdir(folder)
+    nodes = processes.size
+    as_torchrun(processes.rank, nodes, port)
+    words = ["--data.batch_size", str(18 // nodes), "--trainer.num_nodes", str(nodes)]
+    return main([*WORDS, *words, "--trainer.devices", "1"])
+
+
+@pytest.mark.slow
+def test_nodes_of_a_job_count_what_one_process_counts(tmp_path: Path) -> None:
     points = []
-    for processes in (1, 2):
-        folder = tmp_path / str(processes)
+    for size in (1, 2, 3):
+        folder = tmp_path / str(size)
         folder.mkdir()
-        points.append(run(folder, processes))
-    # Before the first step both hold the same model: every count is equal, at an odd size.
-    first = [(p[0]["step"], p[0]["accuracy"], p[0]["robust_accuracy"]) for p in points]
-    assert first[0] == first[1]
-    assert first[0][1]["n"] == 21
-    views = [(p[0]["ood_accuracy"], p[0]["calibration"]) for p in points]
-    assert views[0] == views[1]
-    assert len(views[0][0]) == 75
-    assert {estimate["n"] for estimate in views[0][0].values()} == {11}
-    # The batches are split, so the steps are as many, give or take the last one; none is doubled.
-    assert [p["step"] for p in points[0]] == [0, 2, 5]
-    assert [p["step"] for p in points[1]] == [0, 2, 5]
+        # A second run of the name: the others cannot know which folder the first takes.
+        assert in_processes(size, fit, folder, folder, free_port(), meet=False) == [0] * size
+        points.append(points_in(folder))
+    assert [point["step"] for point in points[0]] == [0, 2, 4]
+    for other in points[1:]:
+        require_same_start(points[0], other)
+
+
+@pytest.mark.slow
+def test_devices_in_a_sweep_agent_make_one_run(tmp_path: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline"}
+    environment |= {"WANDB_SWEEP_ID": "a1b2c3d4", "WANDB_RUN_ID": "chosen"}
+    command = [sys.executable, "-m", "robust_tuning", *WORDS, "--trainer.devices", "2"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(points_in(tmp_path)) > 1
+    assert len(list(tmp_path.rglob("*.wandb"))) == 1
+    assert [path.name for path in tmp_path.rglob("run-chosen.wandb")]
+    assert done.stderr.count("parameters (") == 1  # each says what it trains, one is heard

@@ -238,7 +238,7 @@ def announce_summary(folder: Path) -> None:
 
 def _first() -> bool:
     """Whether this is the process of a job that writes; the others ask it for the folder later."""
-    return getattr(rank_zero_only, "rank", None) in (None, 0)
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 
 def _seed(value: bool | int) -> int:
