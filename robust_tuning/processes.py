@@ -1,13 +1,13 @@
 """The processes of a job, where they work on one thing together."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from torch import distributed
+from torch import Tensor, distributed
 from torch.distributed.distributed_c10d import PrefixStore, Store, _get_default_store
 
 from robust_tuning.errors import RobustTuningError
@@ -104,6 +104,12 @@ class Processes:
         self._failed = any(isinstance(one, _Failure) for one in found)
         _raise_first(found)
         return found
+
+    def align(self, tensors: Iterable[Tensor]) -> None:
+        """Overwrite tensors by what they hold in the first process."""
+        if self.size > 1:
+            for tensor in tensors:
+                distributed.broadcast(tensor, 0)
 
     def add(self, counter: str, amount: int) -> int:
         """Add to a counter that all processes share; its value afterwards."""

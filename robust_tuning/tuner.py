@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
+from lightning.pytorch.strategies import Strategy as LightningStrategy
 from torch import Tensor
 from torch.optim import AdamW
 from torchmetrics import Accuracy
@@ -89,7 +91,12 @@ class RobustTuner(LightningModule):
         return logits
 
     def setup(self, stage: str) -> None:
-        """Have an epoch that is over stay over when a run is resumed."""
+        """Have an epoch that is over stay over when a run is resumed.
+
+        Raises:
+            ConfigurationError: If the trainer divides the weights among devices.
+        """
+        _require_whole(self.trainer.strategy)
         if stage == "fit":
             # Where `max_steps` is set, Lightning 2.6 would end it again, and skip an epoch's order.
             self.trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
@@ -207,3 +214,19 @@ class RobustTuner(LightningModule):
                     f"set model.{name} instead"
                 )
                 raise ConfigurationError(message)
+
+
+def _require_whole(strategy: LightningStrategy) -> None:
+    """Refuse what leaves no device with all weights.
+
+    Attacks ask the model more often on one device than on another, and a point's weights are
+    stored by one process: neither can be done with a part of them.
+    """
+    if isinstance(strategy, FSDPStrategy | ModelParallelStrategy):
+        message = (
+            f"trainer.strategy is {type(strategy).__name__}, which leaves each device a part of "
+            "the weights, but evaluating and storing points need all of them: use ddp. Where "
+            "training does not fit then, lower data.batch_size and set "
+            "trainer.accumulate_grad_batches, or train less (--model.strategy LoRA)"
+        )
+        raise ConfigurationError(message)

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from robust_tuning.cli.main import main
+from robust_tuning.frontier import read_points
 from robust_tuning.processes import ProcessError, Processes, Total
 from tests.gloo import as_torchrun, free_port, in_processes
+from tests.runs import make_data, make_evaluation, make_trainer, make_tuner
 
 # --- what they exchange --------------------------------------------------------------------------
 
@@ -77,6 +79,31 @@ def test_wherever_one_fails_all_do(tmp_path: Path) -> None:
     first, second = in_processes(2, quarrel, tmp_path)
     assert second == ["at 0", "at 1", "at 2"]
     assert first == [f"process 1 of 2 failed: ValueError: {words}" for words in second]
+
+
+def validate(processes: Processes, folder: Path, port: int) -> list[float]:
+    """Evaluate models that have been normalised with other statistics since the last step."""
+    as_torchrun(processes.rank, processes.size, port)
+    tuner = make_tuner()
+    for buffer in tuner.backbone.buffers():
+        if buffer.is_floating_point():
+            buffer += 0.3 * processes.rank
+    evaluation = make_evaluation(n=40, eps=["4/255"])
+    trainer = make_trainer(folder, evaluation, num_nodes=processes.size)
+    trainer.validate(tuner, datamodule=make_data(), verbose=False)
+    return [float(value) for value in trainer.callback_metrics.values()]
+
+
+def test_all_evaluate_the_model_of_the_first(tmp_path: Path) -> None:
+    found = []
+    for size in (1, 2):
+        (folder := tmp_path / str(size)).mkdir()
+        every = in_processes(size, validate, folder, folder, free_port(), meet=False)
+        assert all(metrics == every[0] for metrics in every)  # what is monitored, in each of them
+        [point] = read_points(folder)
+        found.append((point.accuracy, point.robust_accuracy, point.diagnostics))
+    assert found[0] == found[1]
+    assert found[0][0].n == 40
 
 
 # --- whole runs ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, ModelParallelStrategy
 from torch.optim import SGD, AdamW
 
 from robust_tuning.errors import ConfigurationError, WeightsError
@@ -22,7 +23,7 @@ from robust_tuning.strategies import (
     LoRA,
     Strategy,
 )
-from robust_tuning.tuner import RobustTuner
+from robust_tuning.tuner import RobustTuner, _require_whole
 from tests.cli.test_run_folder import Malicious
 from tests.runs import TINY, make_data, make_trainer, make_tuner
 
@@ -275,3 +276,10 @@ def test_logged_accuracy_is_a_hand_count(split: str, tmp_path: Path) -> None:
         correct += predicted == int(example.labels)
     assert 0 < correct < 300
     assert logged[f"{split}/accuracy"] == pytest.approx(correct / 300)
+
+
+@pytest.mark.parametrize("kind", [FSDPStrategy, ModelParallelStrategy])
+def test_weights_divided_among_devices_are_refused(kind: type[Any]) -> None:
+    with pytest.raises(ConfigurationError, match=f"{kind.__name__}, which leaves each .*use ddp"):
+        _require_whole(kind())
+    _require_whole(DDPStrategy())

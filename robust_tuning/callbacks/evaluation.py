@@ -145,7 +145,10 @@ class ScheduledEvaluation(Callback, ABC):
             return
         tuner = cast("RobustTuner", pl_module)
         data = cast("BenchmarkDataModule", trainer_data(trainer))
-        with Processes.current().together():
+        processes = Processes.current()
+        with processes.together():
+            # Running statistics differ since the last training pass, which begins with the same.
+            processes.align(tuner.backbone.buffers())
             measurement = self.measure(trainer, tuner, data, split)
             for recorder in recorders(trainer):
                 recorder.record(trainer, tuner, measurement)

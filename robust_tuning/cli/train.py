@@ -271,3 +271,5 @@ def _quiet_libraries() -> None:
     if not sys.warnoptions:
         warnings.filterwarnings("ignore", module=r"lightning\.")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+        # Of DDP about Compacter's factors, whose axis of length one may have any stride.
+        warnings.filterwarnings("ignore", message="Grad strides do not match")

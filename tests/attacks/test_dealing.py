@@ -1,3 +1,4 @@
+from itertools import pairwise
 from threading import Lock
 from typing import Any
 
@@ -49,7 +50,7 @@ def test_everything_is_taken_once_in_whatever_order(
     sizes: list[int], calls: list[tuple[int, int]]
 ) -> None:
     bounds = np.cumsum([0, *sizes])
-    lists = [list(range(low, high)) for low, high in zip(bounds, bounds[1:], strict=False)]
+    lists = [list(range(low, high)) for low, high in pairwise(bounds)]
     players = deals(lists)
     taken = []
     for rank, room in calls:

@@ -7,7 +7,7 @@ import io
 import json
 import pickle
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -17,12 +17,14 @@ import timm
 import torch
 from jsonargparse import ArgumentParser
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
 
 import robust_tuning.strategies
 from robust_tuning.backbones import Backbone, BackboneConfig, create_backbone
 from robust_tuning.errors import ConfigurationError
+from robust_tuning.isolation import undisturbed
 from robust_tuning.strategies import Strategy
 
 T = TypeVar("T")
@@ -148,6 +150,27 @@ def test_what_trains_learns_and_the_rest_never_changes(kind: type[Strategy], bac
             assert name in inert or not torch.equal(before[name], after[name]), name
         elif name in parameters or not full:
             assert torch.equal(before[name], after[name]), name
+
+
+@pytest.fixture
+def group_of_one() -> Iterator[None]:
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    yield
+    distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("group_of_one")
+@pytest.mark.filterwarnings("ignore:Grad strides do not match")  # of an axis of length one
+@each_pair
+def test_processes_wait_for_no_gradient_that_never_comes(
+    kind: type[Strategy], backbone: str
+) -> None:
+    model = adapted(kind, backbone).train()
+    parallel = DistributedDataParallel(model, find_unused_parameters=False)
+    for _ in range(2):  # a pass fails where the one before has left out a parameter
+        cross_entropy(parallel(images()), torch.arange(2)).backward()
+        with undisturbed(model):  # an evaluation in between, which freezes everything
+            model(images())
 
 
 @each_pair
