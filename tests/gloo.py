@@ -15,7 +15,7 @@ from torch import distributed, multiprocessing
 from robust_tuning.processes import Processes
 from robust_tuning.types import Batch
 
-PATIENCE = 300
+PATIENCE = 150
 
 
 class InMemory:

@@ -60,7 +60,7 @@ def even_batches(size: int, batch_size: int, what: str) -> list[list[int]]:
 
     Args:
         size: Number of examples.
-        batch_size: Examples per batch at most.
+        batch_size: Examples per batch at most, or two.
         what: What is evaluated, for the error.
 
     Raises:
@@ -72,7 +72,8 @@ def even_batches(size: int, batch_size: int, what: str) -> list[list[int]]:
         message = f"the {what} has {size} examples, expected one for each of {processes.size} "
         message += "processes at least; use fewer devices"
         raise DataError(message)
-    count = math.ceil(math.ceil(size / processes.size) / batch_size)
+    # As few as there are examples in each process, where batches of one would leave one without.
+    count = min(math.ceil(math.ceil(size / processes.size) / batch_size), size // processes.size)
     own = np.arange(processes.rank, size, processes.size)
     return [part.tolist() for part in np.array_split(own, count)]
 

@@ -4,12 +4,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from robust_tuning.data import BenchmarkDataModule
 from robust_tuning.data.examples import TensorExamples
 from robust_tuning.errors import ConfigurationError, DataError
+from robust_tuning.processes import Processes
 from robust_tuning.types import Batch, Split
 
 SIZES: dict[Split, int] = {"train": 40, "validation": 20, "test": 10}
@@ -199,3 +201,21 @@ def test_a_split_is_loaded_once_and_only_for_the_stage_that_needs_it() -> None:
     assert loaded == [("train", "validation"), ("train", "validation", "test")]
     assert data.num_classes == 2
     assert data.benchmark == "Counting"
+
+
+@pytest.mark.parametrize("divides", [False, True])
+def test_processes_share_validation_and_test_unless_the_trainer_does(
+    divides: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    for rank in range(3):
+        monkeypatch.setattr(Processes, "current", lambda rank=rank: Processes(rank, 3))
+        data = Numbers(eval_batch_size=4)
+        data.trainer = Trainer(use_distributed_sampler=divides, logger=False, accelerator="cpu")
+        seen.append([i for batch in data.val_dataloader() for i in batch.indices.tolist()])
+        assert sum(len(b.labels) for b in data.test_dataloader()) in ((10,) if divides else (3, 4))
+    whole = list(range(1000, 1020))
+    if divides:
+        assert seen == [whole] * 3
+    else:
+        assert sorted(i for part in seen for i in part) == whole

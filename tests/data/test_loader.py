@@ -9,8 +9,9 @@ from torch.utils.data import Dataset
 
 from robust_tuning.data.augmentation import AugmentedExamples, make_augmentation
 from robust_tuning.data.examples import TensorExamples
-from robust_tuning.data.loader import BatchLoader, EpochOrder, ResumableLoader
+from robust_tuning.data.loader import BatchLoader, EpochOrder, ResumableLoader, even_batches
 from robust_tuning.errors import DataError
+from robust_tuning.processes import Processes
 from robust_tuning.types import Batch
 
 
@@ -159,3 +160,23 @@ def test_a_resumed_epoch_continues_with_the_same_variations() -> None:
     rest = list(resumed)
     assert len(rest) == 2
     assert all(torch.equal(a.images, b.images) for a, b in zip(whole[2:], rest, strict=True))
+
+
+@given(st.integers(1, 60), st.integers(1, 5), st.integers(1, 9))
+def test_processes_evaluate_everything_once_in_equally_many_batches(
+    size: int, processes: int, batch_size: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        everyones = []
+        for rank in range(processes):
+            patch.setattr(Processes, "current", lambda rank=rank: Processes(rank, processes))
+            if size < processes:
+                with pytest.raises(DataError, match=f"set has {size} examples, expected one for"):
+                    even_batches(size, batch_size, "set")
+                return
+            everyones.append(even_batches(size, batch_size, "set"))
+    places = [place for batches in everyones for batch in batches for place in batch]
+    assert sorted(places) == list(range(size))
+    assert len({len(batches) for batches in everyones}) == 1
+    assert all(1 <= len(batch) <= max(2, batch_size) for batches in everyones for batch in batches)
+    assert len(everyones[0]) <= -(-size // batch_size)

@@ -118,6 +118,14 @@ def test_shares_together_are_the_whole_in_its_order(processes: int) -> None:
         assert together.confidence.tolist() == alone.confidence.tolist()
 
 
+@pytest.mark.parametrize(("n", "processes"), [(5, 2), (7, 3), (9, 3), (2, 4)])
+def test_large_batches_leave_no_process_without_work(n: int, processes: int) -> None:
+    rows = range(n)
+    parts = [len(Share(rank, processes, 256).of(rows)) for rank in range(processes)]  # type: ignore[arg-type]
+    assert sum(parts) == n
+    assert max(parts) == -(-n // processes)
+
+
 def test_the_model_is_left_as_it_was() -> None:
     model = Brightness().train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
