@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
 
 from robust_tuning.cli.main import main
-from robust_tuning.frontier import read_points
+from robust_tuning.frontier import ExampleOutcomes, read_points
+from robust_tuning.frontier.outcomes import outcomes_path
 from robust_tuning.processes import ProcessError, Processes, Total
 from tests.gloo import as_torchrun, free_port, in_processes
 from tests.runs import make_data, make_evaluation, make_trainer, make_tuner
@@ -87,7 +89,7 @@ def validate(processes: Processes, folder: Path, port: int) -> list[float]:
     tuner = make_tuner()
     for buffer in tuner.backbone.buffers():
         if buffer.is_floating_point():
-            buffer += 0.3 * processes.rank
+            buffer *= 1 - 2 * processes.rank
     evaluation = make_evaluation(n=40, eps=["4/255"])
     trainer = make_trainer(folder, evaluation, num_nodes=processes.size)
     trainer.validate(tuner, datamodule=make_data(), verbose=False)
@@ -101,7 +103,9 @@ def test_all_evaluate_the_model_of_the_first(tmp_path: Path) -> None:
         every = in_processes(size, validate, folder, folder, free_port(), meet=False)
         assert all(metrics == every[0] for metrics in every)  # what is monitored, in each of them
         [point] = read_points(folder)
-        found.append((point.accuracy, point.robust_accuracy, point.diagnostics))
+        outcomes = ExampleOutcomes.read(outcomes_path(folder, point.step, point.split))
+        bits = [outcomes.clean_correct.tolist(), *(r.tolist() for r in outcomes.robust.values())]
+        found.append((point.accuracy, point.robust_accuracy, point.diagnostics, bits))
     assert found[0] == found[1]
     assert found[0][0].n == 40
 
@@ -124,7 +128,7 @@ MEASURED = ("accuracy", "robust_accuracy", "ood_accuracy", "calibration", "diagn
 
 
 def points_in(folder: Path) -> list[dict[str, Any]]:
-    [made] = (folder / "runs").iterdir()
+    made = max((folder / "runs").iterdir())
     return [json.loads(line) for line in (made / "frontier.jsonl").read_text().splitlines()]
 
 
@@ -150,9 +154,11 @@ def test_nodes_of_a_job_count_what_one_process_counts(tmp_path: Path) -> None:
     for size in (1, 2, 3):
         folder = tmp_path / str(size)
         folder.mkdir()
-        # A second run of the name: the others cannot know which folder the first takes.
+        if size > 1:  # a second run of the name: the others do not know which folder the first took
+            copytree(tmp_path / "1" / "runs", folder / "runs")
         assert in_processes(size, fit, folder, folder, free_port(), meet=False) == [0] * size
         points.append(points_in(folder))
+        assert len(list((folder / "runs").iterdir())) == min(size, 2)
     assert [point["step"] for point in points[0]] == [0, 2, 4]
     for other in points[1:]:
         require_same_start(points[0], other)

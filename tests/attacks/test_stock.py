@@ -13,6 +13,8 @@ from tests.attacks.test_pool import Countdown, waiting
 from tests.attacks.toys import batches, images
 from tests.gloo import InMemory, in_processes
 
+N = 40
+
 
 def pool_of(ended: list[int]) -> tuple[Countdown, Pool]:
     def on_end(positions: Tensor, _: AttackState) -> None:
@@ -52,10 +54,10 @@ def test_answers_come_back_into_the_order_of_the_examples() -> None:
 
 
 def work(processes: Processes) -> tuple[list[int], list[int], list[int], bool]:
-    pictures, steps = images(12), torch.tensor([1, 40] * 6)
+    pictures, steps = images(N), torch.tensor([1, 40] * (N // 2))
     source = InMemory(batches(pictures, steps), 4)
-    own = shares(np.arange(12), processes)[processes.rank].tolist()
-    answers = Classified(steps, torch.zeros(12, 41), torch.arange(12) + 100)
+    own = shares(np.arange(N), processes)[processes.rank].tolist()
+    answers = Classified(steps, torch.zeros(N, 41), torch.arange(N) + 100)
     held = {place: pictures[place] for place in own}
     stock = SharedStock(processes, source, held, answers)
     ended: list[int] = []
@@ -68,7 +70,7 @@ def work(processes: Processes) -> tuple[list[int], list[int], list[int], bool]:
         pool.feed(some)  # type: ignore[arg-type]
 
     with processes.together():
-        list(stock.work(np.arange(12) != 3, feed, pool))
+        list(stock.work(np.arange(N) != 3, feed, pool))
         processes.gather(None)
     return ended, attack.keys, source.fetched, right
 
@@ -77,7 +79,7 @@ def test_what_one_process_has_not_begun_another_does(tmp_path: Path) -> None:
     # Those of the second process take forty times as long.
     results = in_processes(2, work, tmp_path)
     ended = [place for found, *_ in results for place in found]
-    assert sorted(ended) == [place for place in range(12) if place != 3]
+    assert sorted(ended) == [place for place in range(N) if place != 3]
     for found, keys, fetched, right in results:
         assert right
         assert len(keys) == len(found)
