@@ -37,6 +37,7 @@ from robust_tuning.frontier import (
 from robust_tuning.frontier.examples import PerturbedExamples, examples_path
 from robust_tuning.frontier.outcomes import outcomes_path
 from robust_tuning.plugins import spec_of
+from robust_tuning.storage import storage_errors
 from robust_tuning.trajectory import save_point, trajectory_path
 from robust_tuning.tuner import RobustTuner
 from robust_tuning.types import Split
@@ -137,6 +138,9 @@ class FrontierRecorder(Callback):
 
         What is measured of a state on shifted images joins the point that was made by attacking
         it, and the other way round.
+
+        Raises:
+            DataError: If the disk is full or the folder closed. The points before are untouched.
         """
         if not trainer.is_global_zero:
             return
@@ -145,11 +149,12 @@ class FrontierRecorder(Callback):
         if any(is_repetition(point, known) for known in self._points):
             return
         earlier = next((p for p in reversed(self._points) if completes(point, p)), None)
-        place = self._store(trainer, tuner, measurement, point, earlier)
         # Of the step that the point has: the trainer forgets it under `validate` and `test`.
         examples = {t: replace(e, step=point.step) for t, e in measurement.examples.items()}
-        for threat, some in examples.items():
-            some.write(examples_path(self.path, threat))
+        with storage_errors(f"storing the point of step {point.step}", self.path):
+            place = self._store(trainer, tuner, measurement, point, earlier)
+            for threat, some in examples.items():
+                some.write(examples_path(self.path, threat))
         metrics = self._metrics(point, anew=earlier is None or point.attack is not None)
         self._log(trainer, place, metrics, examples)
 

@@ -10,6 +10,7 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from robust_tuning.frontier.files import replace_file
+from robust_tuning.storage import storage_errors
 
 _HEADER = ["step", "metric", "value"]
 
@@ -44,13 +45,18 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Append one row per metric; at once, since a resumed run logs nothing again."""
+        """Append one row per metric; at once, since a resumed run logs nothing again.
+
+        Raises:
+            DataError: If the disk is full or the folder closed.
+        """
         at = 0 if step is None else step
-        if not self._opened:
-            self._open(at)
-        with self.path.open("a", newline="") as file:
-            rows = [(at, name, float(value)) for name, value in metrics.items()]
-            csv.writer(file).writerows(rows)
+        rows = [(at, name, float(value)) for name, value in metrics.items()]
+        with storage_errors("writing the curves", self.path.parent):
+            if not self._opened:
+                self._open(at)
+            with self.path.open("a", newline="") as file:
+                csv.writer(file).writerows(rows)
 
     def _open(self, first_step: int) -> None:
         kept = [row for row in self._read() if int(row[0]) < first_step]
