@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from robust_tuning.attacks import PGD, evaluate
-from robust_tuning.backbones import BackboneConfig
-from robust_tuning.callbacks import Schedule
+from robust_tuning.callbacks import FrontierRecorder, Schedule
 from robust_tuning.callbacks.evaluation import prepared
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.frontier import Run, read_points
@@ -19,10 +18,10 @@ from robust_tuning.lr_schedules import CosineDecay
 from robust_tuning.strategies import FullFineTuning
 from robust_tuning.trajectory import load_point, trajectory_path
 from robust_tuning.tuner import RobustTuner
-from tests.runs import make_data, make_evaluation, make_trainer, make_tuner
+from tests.runs import TINY, make_data, make_evaluation, make_trainer, make_tuner
 
-CONVOLUTIONS = BackboneConfig("test_resnet", pretrained=False, kwargs={"in_chans": 3})
 EPS = ("0.5/255", "2/255")
+N = 30
 
 
 @pytest.fixture(autouse=True)
@@ -39,38 +38,40 @@ def fit(folder: Path, trainer: dict[str, Any], **model: Any) -> RobustTuner:
         lr_scheduler=lambda optimizer: CosineDecay(optimizer, warmup_steps=1),
         **{"lr": 1e-3, **model},
     )
-    evaluation = make_evaluation(eps=EPS, n=40, schedule=Schedule(steps=(2, 3)))
+    evaluation = make_evaluation(
+        attack=PGD(steps=5), eps=EPS, n=N, schedule=Schedule(start=False, steps=(2, 3))
+    )
+    recorder = FrontierRecorder(folder=str(folder), keep="all")
     settings = {"max_epochs": 2, **trainer}
-    data = make_data(train_limit=128)
-    make_trainer(folder, evaluation, **settings).fit(tuner, datamodule=data)
+    data = make_data(train_limit=64, batch_size=16)
+    make_trainer(folder, evaluation, recorder, **settings).fit(tuner, datamodule=data)
     return tuner
 
 
 def require_float32_verdicts(folder: Path, device: str = "cpu") -> None:
-    """The verdicts of each point are those of its stored weights, in float32 and nothing else."""
-    points = read_points(folder)
-    for point in points:
-        tuner = load_point(trajectory_path(folder, point.step)).to(device)
-        data = make_data()
-        data.match(tuner.backbone.image_input)
-        loader = data.evaluation_loader(data.evaluation_examples("validation", 40))
-        attacks = [PGD(eps=eps) for eps in EPS]
-        expected = evaluate(tuner.backbone, prepared(tuner, loader), attacks)
-        got = Run(folder).outcomes(point)
-        assert (got.clean_correct == expected.clean_correct).all()
-        for threat, robust in expected.robust.items():
-            assert (got.robust[threat] == robust).all()
-    assert any(0 < point.robust_accuracy["linf-2/255"].value < 1 for point in points)
+    """The verdicts of the last point are those of its stored weights, in float32 alone."""
+    point = read_points(folder)[-1]
+    tuner = load_point(trajectory_path(folder, point.step)).to(device)
+    data = make_data()
+    data.match(tuner.backbone.image_input)
+    loader = data.evaluation_loader(data.evaluation_examples("validation", N))
+    attacks = [PGD(eps=eps, steps=5) for eps in EPS]
+    expected = evaluate(tuner.backbone, prepared(tuner, loader), attacks)
+    got = Run(folder).outcomes(point)
+    assert (got.clean_correct == expected.clean_correct).all()
+    for threat, robust in expected.robust.items():
+        assert (got.robust[threat] == robust).all()
+    assert got.clean_correct.any()
 
 
 OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "bfloat16": ({"precision": "bf16-mixed"}, {}),
     "compiled": ({}, {"compile": True}),
-    "channels last": ({}, {"channels_last": True, "backbone": CONVOLUTIONS}),
+    "channels last": ({}, {"channels_last": True}),
     "accumulated and clipped": ({"accumulate_grad_batches": 3, "gradient_clip_val": 0.05}, {}),
     "all": (
         {"precision": "bf16-mixed", "accumulate_grad_batches": 3, "gradient_clip_val": 0.05},
-        {"compile": True, "channels_last": True, "backbone": CONVOLUTIONS},
+        {"compile": True, "channels_last": True},
     ),
 }
 
@@ -82,7 +83,7 @@ def test_a_float32_pass_decides(
     fit(tmp_path, trainer, **model)
     # Four batches by three: two steps an epoch.
     last = 4 if "accumulate_grad_batches" in trainer else 8
-    assert [point.step for point in read_points(tmp_path)] == [0, 2, 3, last]
+    assert [point.step for point in read_points(tmp_path)] == [2, 3, last]
     require_float32_verdicts(tmp_path)
 
 
@@ -91,13 +92,13 @@ def test_a_float32_pass_decides(
 def test_a_float32_pass_decides_on_a_gpu(precision: str, tmp_path: Path) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    model = {"compile": True, "channels_last": True, "backbone": CONVOLUTIONS}
+    model = {"compile": True, "channels_last": True}
     fit(tmp_path, {"precision": precision, "accelerator": "gpu"}, **model)
     require_float32_verdicts(tmp_path, "cuda")
 
 
 class Seen:
-    """What the training passes look like from the first convolution."""
+    """What the training passes look like from the one convolution, which cuts patches."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.dtypes: set[torch.dtype] = set()
@@ -120,7 +121,7 @@ def test_the_training_pass_has_what_was_asked_for(
 ) -> None:
     seen = Seen(monkeypatch)
     precision = {"precision": "bf16-mixed"} if on else {}
-    fit(tmp_path, {**precision, "max_steps": 1}, channels_last=on, backbone=CONVOLUTIONS)
+    fit(tmp_path, {**precision, "max_steps": 1}, channels_last=on)
     assert seen.dtypes == {torch.bfloat16 if on else torch.float32}
     assert seen.channels_last == {on}
 
@@ -161,7 +162,7 @@ def test_clipping_bounds_what_a_step_changes(tmp_path: Path) -> None:
             gradients = [p.grad for p in self.parameters() if p.grad is not None]
             norms.append(float(torch.nn.utils.get_total_norm(gradients)))
 
-    tuner = Norms(10, FullFineTuning(), backbone=CONVOLUTIONS)
+    tuner = Norms(10, FullFineTuning(), backbone=TINY)
     trainer = make_trainer(tmp_path, max_steps=2, max_epochs=-1, gradient_clip_val=0.05)
     trainer.fit(tuner, datamodule=make_data())
     assert min(norms[0::2]) > 0.05
