@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
 from robust_tuning import __version__
-from robust_tuning.callbacks.measurement import Measurement, PointLogger
+from robust_tuning.callbacks.measurement import Measurement, PointLogger, Rewinding
 from robust_tuning.callbacks.points import (
     areas,
     completes,
@@ -35,6 +35,7 @@ from robust_tuning.frontier import (
     truncate_points,
 )
 from robust_tuning.frontier.examples import PerturbedExamples, examples_path
+from robust_tuning.frontier.files import remove_leftovers
 from robust_tuning.frontier.outcomes import outcomes_path
 from robust_tuning.plugins import spec_of
 from robust_tuning.storage import storage_errors
@@ -96,7 +97,8 @@ class FrontierRecorder(Callback):
     def begin(self, trainer: Trainer, tuner: RobustTuner) -> None:
         """Forget the points after the step that training continues from.
 
-        Called by whichever callback comes first.
+        Called by whichever callback comes first. The last point that stays is logged once more, as
+        a kill may have come between its line and its logging.
 
         Raises:
             RunError: If training begins anew in a folder that holds a run.
@@ -111,6 +113,18 @@ class FrontierRecorder(Callback):
             truncate_points(self.path, step)
             self._points = [point for point in self._points if point.step <= step]
         self._prune(tuner)
+        for folder in ("checkpoints", "trajectory", "outcomes", "examples"):
+            remove_leftovers(self.path / folder)
+        if trainer.ckpt_path:
+            self._log_again(trainer, step)
+
+    def _log_again(self, trainer: Trainer, step: int) -> None:
+        last = self._points[-1] if self._points else None
+        for logger in trainer.loggers:
+            if isinstance(logger, Rewinding):
+                logger.rewind(step, step + 1 if last is None else last.step)
+        if last is not None:
+            self._log(trainer, len(self._points) - 1, self._metrics(last, anew=True), {})
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]

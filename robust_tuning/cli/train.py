@@ -224,6 +224,7 @@ class TrainingCLI(LightningCLI):
         if self.trainer.is_global_zero:
             if self.begins_anew:  # what was measured before a first checkpoint is measured again
                 truncate_points(self.folder, -1)
+                MetricsFile(self.folder).rewind(0, 0)
             text = self.resolved().encode()
             replace_file(self.folder / "config.yaml", lambda file: file.write(text))
 
