@@ -4,11 +4,17 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from robust_tuning.loggers.wandb_logger import RunLogger, complaint
 
+if TYPE_CHECKING:
+    from wandb import Settings
+
 log = logging.getLogger(__name__)
+
+# Seconds.
+_BEGIN, _END = 30.0, 120.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ def make_wandb_logger(
                 project=settings.project,
                 entity=settings.entity,
                 config=config,
+                settings=_patience(),
             )
             logger.define_axes()
         except Exception as error:  # no account, no network, a full disk: none is the training's
@@ -79,3 +86,12 @@ def make_wandb_logger(
         else:
             return logger
     return None
+
+
+def _patience() -> "Settings":
+    """How long a server that does not answer may hold a run up, at its begin and at its end."""
+    import wandb
+
+    known = wandb.Settings.model_fields  # the second came with a later version
+    waits = {"init_timeout": _BEGIN, "finish_timeout": _END}
+    return wandb.Settings(**{name: wait for name, wait in waits.items() if name in known})
