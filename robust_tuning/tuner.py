@@ -34,8 +34,8 @@ class RobustTuner(LightningModule):
     seed, the epoch and the batch alone: an interrupted run continues with the same noise, and
     what callbacks do in between cannot change it.
 
-    What makes training faster (`compile`, `channels_last`, a trainer's mixed precision) concerns the
-    training pass alone: whoever evaluates finds the plain network, with float32 weights.
+    What makes training faster (`compile`, `channels_last`, a trainer's mixed precision) concerns
+    the training pass alone: whoever evaluates finds the plain network, with float32 weights.
 
     Args:
         num_classes: Classes of the benchmark.
@@ -67,7 +67,7 @@ class RobustTuner(LightningModule):
         weight_decay: float = 0.0,
         optimizer: OptimizerCallable = AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
-        compile: bool = False,  # noqa: A002  Lightning's and torch's name for it
+        compile: bool = False,
         channels_last: bool = False,
         seed: int = 0,
     ) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from robust_tuning.frontier.history import to_lines
+from tests.loggers.test_wandb import history, logged
 from tests.mortal import ANY_TIME, PLACES, Moment, run
 from tests.test_resume import require_same
 
@@ -55,9 +57,9 @@ def moments(seed: int) -> list[Moment]:
     return [found[place] for place in rng.permutation(len(found))]
 
 
-def start(folder: Path, *words: str, moment: Moment | None = None) -> bool:
+def start(folder: Path, *words: str, moment: Moment | None = None, wandb: str = "disabled") -> bool:
     command = [*WORDS, "--run", str(folder), *words]
-    return run(command, folder.with_suffix(".log"), moment, WANDB_MODE="disabled")
+    return run(command, folder.with_suffix(".log"), moment, WANDB_MODE=wandb)
 
 
 def test_killed_at_twenty_moments_it_gives_the_run_that_was_never_killed(tmp_path: Path) -> None:
@@ -75,6 +77,28 @@ def test_killed_at_twenty_moments_it_gives_the_run_that_was_never_killed(tmp_pat
         lost = curves(whole) - curves(folder)
         assert curves(folder) <= curves(whole)
         assert len({step for step, *_ in lost}) <= sum(place in UNLOGGED for place in kills)
+
+
+def test_a_killed_run_is_one_run_at_wandb(tmp_path: Path) -> None:
+    folder = tmp_path / "killed"
+    # Before there is a checkpoint, and in mid-epoch.
+    for moment in (Moment("a step forth", 1), Moment("a step of the optimiser", 5), None):
+        killed = start(folder, "--ckpt_path", "last", moment=moment, wandb="offline")
+        assert killed == (moment is not None)
+    files = sorted((folder / "wandb").glob("offline-run-*/*.wandb"))
+    assert len(files) == 3
+    assert len({file.stem for file in files}) == 1, "three runs"
+    found = [row for file in files for row in logged(history(file))]
+    points = [row for row in found if "frontier/point" in row]
+    assert to_lines(points) == (folder / "frontier.jsonl").read_text().splitlines()
+    losses = {
+        (str(row["trainer/global_step"]), "train/loss", str(float(row["train/loss"])))
+        for row in found
+        if "train/loss" in row
+    }
+    # What was handed over just before a kill may be lost there; the file has it.
+    assert losses <= {row for row in curves(folder) if row[1] == "train/loss"}
+    assert {"10", "11"} <= {step for step, *_ in losses}
 
 
 def require_same_runs(whole: Path, other: Path) -> None:

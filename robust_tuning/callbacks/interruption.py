@@ -20,9 +20,10 @@ class SaveOnInterrupt(Callback):
 
     The first Ctrl-C (SIGINT, or SIGTERM) lets the step in progress end, and after the last one of
     an epoch the validation pass; an evaluation is left at once, since a resumed run goes on with
-    it, unless several processes take part in it. A second Ctrl-C stops at once and keeps the last regular checkpoint. The signal by which
-    SLURM asks for it puts the job back into the queue besides. Where several processes train, they
-    stop after the same step. Belongs before the evaluations in the list of callbacks.
+    it, unless several processes take part in it. A second Ctrl-C stops at once and keeps the last
+    regular checkpoint. The signal by which SLURM asks for it puts the job back into the queue
+    besides. Where several processes train, they stop after the same step. Belongs before the
+    evaluations in the list of callbacks.
 
     Args:
         folder: Where `last.ckpt` goes.
@@ -34,6 +35,7 @@ class SaveOnInterrupt(Callback):
         self._can_save = False
         self._requeue_signal: signal.Signals | None = None
         self._requeues = False
+        self._speaks = True
         self._forward: Callable[[int], None] | None = None
 
     @contextmanager
@@ -47,6 +49,7 @@ class SaveOnInterrupt(Callback):
         """Take over the signals; Lightning puts back what was there when training ends."""
         del pl_module
         self._requeue_signal = requeue_signal(trainer)
+        self._speaks = trainer.is_global_zero
         launcher = trainer.strategy.launcher
         self._forward = None if launcher is None else launcher.kill
         if threading.current_thread() is threading.main_thread():
@@ -82,7 +85,7 @@ class SaveOnInterrupt(Callback):
         can_save, self._can_save = self._can_save, False  # no signal interrupts what follows
         if can_save and trainer.global_step > 0:
             trainer.save_checkpoint(Path(self.folder) / "last.ckpt")
-            announce("interrupted; continue with the same command and --ckpt_path last")
+            self._say("interrupted; continue with the same command and --ckpt_path last")
         if self._requeues and trainer.is_global_zero:
             requeue()
 
@@ -95,8 +98,12 @@ class SaveOnInterrupt(Callback):
         if self._can_save or (self._asked and number == signal.SIGINT):
             raise KeyboardInterrupt
         if not self._asked:
-            announce("stopping after this step; Ctrl-C once more stops at once, without saving")
+            self._say("stopping after this step; Ctrl-C once more stops at once, without saving")
         self._asked = True
+
+    def _say(self, words: str) -> None:
+        if self._speaks:
+            announce(words)
 
     def _stop_if_asked(self, trainer: Trainer) -> None:
         if trainer.world_size > 1:

@@ -5,16 +5,17 @@ import os
 import signal
 import subprocess
 
-from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.pytorch import Trainer
+from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 log = logging.getLogger(__name__)
 
 
 def requeue_signal(trainer: Trainer) -> signal.Signals | None:
-    """By which signal SLURM asks for a requeue; None outside of SLURM or where it is switched off.
+    """By which signal SLURM asks for a requeue; None outside of SLURM or where that is off.
 
-    As in Lightning: SIGUSR1, unless a `SLURMEnvironment` among the trainer's plugins says otherwise.
+    As in Lightning: SIGUSR1, unless a `SLURMEnvironment` among the trainer's plugins says
+    otherwise.
     """
     environment = trainer._accelerator_connector.cluster_environment  # no other place knows it
     if isinstance(environment, SLURMEnvironment) and environment.auto_requeue:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Seconds.
-_BEGIN, _END = 30.0, 120.0
+# Seconds, after which what is left to upload is left to `wandb sync`.
+_PATIENCE = 600.0
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ def make_wandb_logger(
 
 
 def _patience() -> "Settings":
-    """How long a server that does not answer may hold a run up, at its begin and at its end."""
+    """How long a server that has fallen silent may keep a run from ending."""
     import wandb
 
-    known = wandb.Settings.model_fields  # the second came with a later version
-    waits = {"init_timeout": _BEGIN, "finish_timeout": _END}
-    return wandb.Settings(**{name: wait for name, wait in waits.items() if name in known})
+    # Of a later version than the oldest that works.
+    known = "finish_timeout" in wandb.Settings.model_fields
+    return wandb.Settings(**({"finish_timeout": _PATIENCE} if known else {}))

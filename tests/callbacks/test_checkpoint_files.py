@@ -103,7 +103,9 @@ def test_a_way_of_ones_own_is_kept() -> None:
     for plugins in (None, [], ()):
         [files] = with_safe_checkpoints(plugins)
         assert isinstance(files, CheckpointFiles)
-    assert isinstance(Trainer(logger=False, plugins=[files]).strategy.checkpoint_io, CheckpointFiles)
+    assert isinstance(
+        Trainer(logger=False, plugins=[files]).strategy.checkpoint_io, CheckpointFiles
+    )
 
 
 @pytest.fixture
@@ -124,6 +126,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_ends_the_run_and_spares_what_is_on_it(
     command: Command, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("robust_tuning.cli.train.announce_summary", lambda _: None)  # takes longer
     quick = (*QUICK, "--trainer.max_epochs", "2", "--checkpoint.every_n_train_steps", "1")
     assert command(*quick, "--run", "whole").status == 0
     folder, filler = small_disk / "run", small_disk / "filler"

@@ -1,6 +1,7 @@
 """Ctrl-C and preemption: what is finished, what is saved, and that no trace of it stays."""
 
 import signal
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from lightning.pytorch import Callback, Trainer
 from robust_tuning.attacks import evaluate
 from robust_tuning.callbacks import Schedule
 from robust_tuning.callbacks.checkpoint import LastCheckpoint
-from robust_tuning.callbacks.interruption import SaveOnInterrupt
+from robust_tuning.callbacks.interruption import SaveOnInterrupt, leaving_at_once
 from robust_tuning.frontier import read_points
 from robust_tuning.tuner import RobustTuner
 from tests.callbacks.test_slurm import scontrol
@@ -196,10 +197,64 @@ def test_a_scheduler_may_ask_several_times(
     require_same(whole[0], tmp_path)
 
 
+class Other:
+    """The other of two processes, as a strategy shows it."""
+
+    def __init__(self, *, asked: bool) -> None:
+        self.asked = asked
+        self.told: list[bool] = []
+
+    def reduce_boolean_decision(self, decision: bool, *, all: bool) -> bool:  # noqa: A002
+        self.told.append(decision)
+        assert not all
+        return decision or self.asked
+
+
+def test_of_two_processes_both_stop_after_the_same_step() -> None:
+    other = Other(asked=False)
+    trainer: Any = Namespace(
+        world_size=2, strategy=other, is_last_batch=False, accumulate_grad_batches=1
+    )
+    saver: Any = SaveOnInterrupt("nowhere")
+    saver.on_train_batch_end(trainer, None, None, None, 0)
+    other.asked = True
+    with pytest.raises(KeyboardInterrupt):
+        saver.on_train_batch_end(trainer, None, None, None, 0)
+    saver, other.asked = SaveOnInterrupt("nowhere"), False
+    saver._interrupt(signal.SIGTERM, None)
+    with pytest.raises(KeyboardInterrupt):
+        saver.on_train_batch_end(trainer, None, None, None, 0)
+    assert other.told == [False, False, True]
+
+
+def test_a_process_passes_on_what_only_it_was_told() -> None:
+    saver: Any = SaveOnInterrupt("nowhere")
+    passed: list[int] = []
+    saver._forward = passed.append
+    saver._interrupt(signal.SIGINT, None)  # which reaches all processes of a terminal
+    assert passed == []
+    saver = SaveOnInterrupt("nowhere")
+    saver._forward = passed.append
+    for _ in range(2):
+        saver._interrupt(signal.SIGTERM, None)
+    assert passed == [signal.SIGTERM]
+
+
+def test_several_processes_end_an_evaluation_first() -> None:
+    saver: Any = SaveOnInterrupt("nowhere")
+    trainer: Any = Namespace(world_size=2, callbacks=[saver])
+    with leaving_at_once(trainer):
+        saver._interrupt(signal.SIGTERM, None)  # the others may be waiting for this one
+    trainer.world_size = 1
+    with pytest.raises(KeyboardInterrupt), leaving_at_once(trainer):
+        saver._interrupt(signal.SIGTERM, None)
+
+
 def test_a_job_of_slurm_is_put_back_into_the_queue_and_continues_by_the_same_command(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And returns 130, as after any interruption."""
+    monkeypatch.setattr("robust_tuning.cli.train.announce_summary", lambda _: None)  # takes longer
     quick = (*QUICK, "--trainer.max_epochs", "2")
     assert command(*quick, "--run", "whole").status == 0
     real = RobustTuner.training_step

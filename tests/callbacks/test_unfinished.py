@@ -84,9 +84,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("other", [*OTHERS, "weights"])
-def test_another_evaluation_takes_nothing_from_it(
-    other: str, steps: Steps, tmp_path: Path
-) -> None:
+def test_another_evaluation_takes_nothing_from_it(other: str, steps: Steps, tmp_path: Path) -> None:
     settings = OTHERS.get(other, {})
     tuner = make_tuner(seed=3) if other == "weights" else make_tuner()
     whole = steps.of(tmp_path / "whole", tuner, **settings)
