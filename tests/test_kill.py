@@ -16,8 +16,8 @@ from tests.test_resume import require_same
 pytestmark = pytest.mark.slow
 
 KILLS = 20
-# Noise at every step, an optimiser with a memory, gradients that accumulate, and points at the steps
-# 0, 3, 6, 11 and 12. A checkpoint follows each step.
+# Noise at every step, an optimiser with a memory, gradients that accumulate, and points at the
+# steps 0, 3, 6, 11 and 12. A checkpoint follows each step.
 WORDS = [
     *("fit", "--config", "configs/quickstart.yaml", "--trainer.accelerator", "cpu"),
     *("--model.backbone.pretrained", "false", "--model.strategy.dropout", "0.2"),

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def test_a_failure_before_the_renaming_leaves_what_was_there(
     before = path.read_bytes()
     with monkeypatch.context() as patched:
         patched.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), fails)
-        with pytest.raises(DataError, match="saving a checkpoint failed .* free some space"):
+        with pytest.raises(DataError, match=r"saving a checkpoint failed .* free some space"):
             files.save_checkpoint({**CONTENT, "epoch": 3}, path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
@@ -134,7 +135,7 @@ def test_a_full_disk_ends_the_run_and_spares_what_is_on_it(
 
     def filling(self: RobustTuner, *arguments: Any) -> Any:
         if self.global_step == 4:
-            with pytest.raises(OSError, match="No space left"), filler.open("wb", 0) as file:
+            with suppress(OSError), filler.open("wb", 0) as file:
                 while file.write(bytes(4096)):
                     pass
         return real(self, *arguments)

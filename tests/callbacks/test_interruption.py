@@ -204,7 +204,7 @@ class Other:
         self.asked = asked
         self.told: list[bool] = []
 
-    def reduce_boolean_decision(self, decision: bool, *, all: bool) -> bool:  # noqa: A002
+    def reduce_boolean_decision(self, decision: bool, *, all: bool) -> bool:
         self.told.append(decision)
         assert not all
         return decision or self.asked
