@@ -212,8 +212,11 @@ class Campaign:
         indices = waiting.indices.numpy()
         known = self._journal.known(self.key, number, indices)
         if known.any():
+            places = waiting.positions.numpy()[known]
             verdicts = self._journal.recall(self.key, number, indices[known])
-            self._enter(waiting.positions.numpy()[known], verdicts, number)
+            self._enter(places, verdicts, number)
+            # Another process may not know: its journal is another file.
+            self._exchange.note(places, verdicts, final=number == len(self.stages) - 1)
         pool.feed(waiting.rows(torch.from_numpy(~known).nonzero().flatten()))
 
     def _on_end(self, number: int) -> Callable[[Tensor, AttackState], None]:

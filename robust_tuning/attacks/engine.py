@@ -79,7 +79,8 @@ def evaluate(
         folded: Within it the model has fewer operations for the same answers, such as a strategy's
             `merged`; gradients then come from a copy made there.
         journal: Where verdicts are written down as they fall, and from which those that an
-            interrupted evaluation has reached are taken; with `keep` nothing is taken from it.
+            interrupted evaluation has reached are taken; with `keep` nothing is taken from it. Each
+            process has its own.
         processes: Who shares the work: each calls this with the same arguments, among them a
             `Source` of the examples, and gets the same verdicts.
         total: Number of examples, for the progress; by default what `examples.dataset` says.
@@ -90,14 +91,14 @@ def evaluate(
 
     Raises:
         ConfigurationError: If two adversaries have the same threat, if `batch_size` or `audit` is
-            out of range, or if several processes are given a journal or no `Source`.
+            out of range, or if several processes are given no `Source`.
         DataError: If there are no examples or fewer than `total`, if an image is not float32 in
             [0, 1] or a label not a class of the model, or if the logits are not finite.
         torch.OutOfMemoryError: If not even one example fits.
     """
     chosen = [adversaries] if isinstance(adversaries, Adversary) else list(adversaries)
     _check(chosen, batch_size, audit)
-    _check_shared(processes, examples, journal)
+    _check_shared(processes, examples)
     check_model(model)
     plan = Plan(batch_size, Descent(audit) if inherit else None, keep, warm_start, sanity, journal)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
@@ -129,9 +130,8 @@ def evaluate(
                 on_progress(run.progress(size))
         check_count(run.count, size)
         outcomes = run.outcomes()
-        cost = _of_all(processes.gather(spent()))
-        if journal is not None:
-            cost = journal.earlier.plus(cost)
+        earlier = Cost() if journal is None else journal.earlier
+        cost = _of_all(processes.gather(earlier.plus(spent())))
         memory = max(processes.gather(_peak_memory(device)))
     return replace(
         outcomes,
@@ -155,19 +155,12 @@ def _check(adversaries: Sequence[Adversary], batch_size: int, audit: int) -> Non
         raise ConfigurationError(message)
 
 
-def _check_shared(
-    processes: Processes, examples: Iterable[Examples] | Source, journal: Journal | None
-) -> None:
-    if processes.size == 1:
-        return
-    if not isinstance(examples, Source):
+def _check_shared(processes: Processes, examples: Iterable[Examples] | Source) -> None:
+    if processes.size > 1 and not isinstance(examples, Source):
         message = (
             f"{processes.size} processes share the examples, which are a {type(examples).__name__}:"
             " expected a Source, from which each takes those that it attacks"
         )
-        raise ConfigurationError(message)
-    if journal is not None:
-        message = f"a journal belongs to one process, but {processes.size} evaluate together"
         raise ConfigurationError(message)
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -90,22 +90,27 @@ class Journal:
     Args:
         path: The file. It belongs to one evaluation: the caller sees to it that another model,
             attack or selection of examples has another file.
+        others: Files that other processes of the evaluation have written, or are about to.
 
     Attributes:
-        earlier: What the evaluation has cost before.
+        earlier: What the evaluation has cost this process before.
 
     Raises:
         RobustTuningError: If the file can be neither read nor written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, others: Iterable[Path] = ()) -> None:
         self._path = path
         self._known: dict[tuple[str, int], dict[int, Row]] = {}
         self._waiting: list[tuple[str, int, int, Row]] = []
         self._written = time.monotonic()
         self._meter: Callable[[], Cost] = Cost
         self.earlier = Cost()
-        self._read()
+        for other in others:
+            self._read(other)
+        self.earlier, torn = self._read(path)
+        if torn:
+            os.truncate(path, path.stat().st_size - torn)
 
     def known(self, threat: str, stage: int, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which examples have a verdict of a stage `(n,)`."""
@@ -167,24 +172,24 @@ class Journal:
         self._waiting = []
         self._written = time.monotonic()
 
-    def _read(self) -> None:
-        """Take what complete lines say, and cut off a line that is torn."""
+    def _read(self, path: Path) -> tuple[Cost, int]:
+        """Take what complete lines say: their cost, and how many bytes of a torn one follow."""
+        earlier = Cost()
         try:
-            content = self._path.read_bytes()
+            content = path.read_bytes()
         except FileNotFoundError:
-            return
+            return earlier, 0
         except OSError as error:
-            message = f"cannot read the verdicts reached so far in {self._path}: {error}"
+            message = f"cannot read the verdicts reached so far in {path}: {error}"
             raise RobustTuningError(message) from error
         whole = content[: content.rfind(b"\n") + 1]
         try:
             for line in whole.splitlines():
                 record = json.loads(line)
-                self.earlier = Cost(*record["cost"])
+                earlier = Cost(*record["cost"])
                 for threat, stage, index, row in record["verdicts"]:
                     self._known.setdefault((threat, stage), {})[index] = tuple(row)
         except (ValueError, KeyError, TypeError) as error:
-            message = f"{self._path} does not hold verdicts ({error}): delete it to begin anew"
+            message = f"{path} does not hold verdicts ({error}): delete it to begin anew"
             raise RobustTuningError(message) from error
-        if len(whole) < len(content):
-            os.truncate(self._path, len(whole))
+        return earlier, len(content) - len(whole)

@@ -1,6 +1,7 @@
 """The identity of a backbone: its name and a hash of the weights it started from."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -52,10 +53,14 @@ def hash_weights(net: nn.Module, exclude: tuple[str, ...] = ()) -> str:
     Returns:
         64 hexadecimal digits.
     """
+    dropped = tuple(f"{module}." for module in exclude)
+    return hash_tensors({n: t for n, t in net.state_dict().items() if not n.startswith(dropped)})
+
+
+def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, shapes, dtypes and bytes, in sorted order, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(net.state_dict().items()):
-        if name.startswith(tuple(f"{module}." for module in exclude)):
-            continue
+    for name, tensor in sorted(tensors.items()):
         digest.update(f"{name}:{tuple(tensor.shape)}:{tensor.dtype};".encode())
         digest.update(_bytes(tensor))
     return digest.hexdigest()

@@ -11,14 +11,16 @@ from typing import Any
 from lightning.pytorch import Trainer
 
 from robust_tuning.attacks import PGD, Adversary, Outcomes, Speed, evaluate
+from robust_tuning.attacks.journal import Journal
 from robust_tuning.attacks.speed import Folding
-from robust_tuning.callbacks.evaluation import ScheduledEvaluation, prepared
+from robust_tuning.callbacks.evaluation import ScheduledEvaluation, prepared, recorders
 from robust_tuning.callbacks.measurement import Measurement
 from robust_tuning.callbacks.memory import Memory
 from robust_tuning.callbacks.progress import evaluation_bar
 from robust_tuning.callbacks.schedule import Schedule
 from robust_tuning.callbacks.showcase import Showcase
 from robust_tuning.callbacks.source import LoadedExamples
+from robust_tuning.callbacks.unfinished import Unfinished
 from robust_tuning.data import BenchmarkDataModule
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.frontier import AttackIdentity, Cost, ExampleOutcomes, FrontierPoint
@@ -95,6 +97,12 @@ class AdversarialEvaluation(ScheduledEvaluation):
         self, trainer: Trainer, tuner: RobustTuner, data: BenchmarkDataModule, split: Split
     ) -> Measurement:
         """Attack the examples."""
+        conditions = Conditions(
+            audit=self.audit if self.inherit else None,
+            warm_start=self.warm_start,
+            low_precision=self.speed.lowers_precision(tuner.device),
+        )
+        identity = identify(self.attack, tuner.backbone.perturb, conditions)
         examples = LoadedExamples(
             data.evaluation_examples(split, self.n),
             data.evaluation_loader,
@@ -114,6 +122,7 @@ class AdversarialEvaluation(ScheduledEvaluation):
                 keep="float32" if self.warm_start else None,
                 speed=self.speed,
                 folded=folding(tuner),
+                journal=self._journal(trainer, tuner, data, split, identity),
                 processes=Processes.current(),
                 on_progress=bar.update if bar else None,
             )
@@ -121,13 +130,22 @@ class AdversarialEvaluation(ScheduledEvaluation):
         if self.warm_start:
             self._memory.remember(split, outcomes.adversarial)
         report_signs(outcomes, f"step {trainer.global_step}")
-        conditions = Conditions(
-            audit=self.audit if self.inherit else None,
-            warm_start=self.warm_start,
-            low_precision=self.speed.lowers_precision(tuner.device),
-        )
-        identity = identify(self.attack, tuner.backbone.perturb, conditions)
         return replace(to_measurement(outcomes, identity, split), examples=shown)
+
+    def _journal(
+        self,
+        trainer: Trainer,
+        tuner: RobustTuner,
+        data: BenchmarkDataModule,
+        split: Split,
+        identity: AttackIdentity,
+    ) -> Journal | None:
+        """Where an interrupted evaluation of the same has left its verdicts."""
+        found = recorders(trainer)
+        if not found or self.warm_start:  # which needs images that no journal holds
+            return None
+        terms = {"attack": identity.fingerprint, "data": spec_of(data), "split": split, "n": self.n}
+        return Unfinished(found[0].path, trainer).journal(tuner, terms)
 
     def _examples(
         self,

@@ -11,12 +11,15 @@ from robust_tuning.callbacks.interruption import leaving_at_once
 from robust_tuning.callbacks.measurement import Measurement
 from robust_tuning.callbacks.recorder import FrontierRecorder
 from robust_tuning.callbacks.schedule import Schedule
+from robust_tuning.callbacks.unfinished import Unfinished
 from robust_tuning.data import BenchmarkDataModule
 from robust_tuning.errors import ConfigurationError
 from robust_tuning.frontier import FrontierPoint
 from robust_tuning.processes import Processes
 from robust_tuning.tuner import RobustTuner
 from robust_tuning.types import Batch, Split
+
+_FLOAT32_WEIGHTS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 class ScheduledEvaluation(Callback, ABC):
@@ -70,12 +73,22 @@ class ScheduledEvaluation(Callback, ABC):
         """Whether a point holds what this evaluation measures."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check that there is a benchmark to take the examples from."""
+        """Check that there is a benchmark to take the examples from, and a float32 model.
+
+        Raises:
+            ConfigurationError: If not.
+        """
         del pl_module, stage
         if not isinstance(trainer_data(trainer), BenchmarkDataModule):
             message = (
                 f"{type(self).__name__} needs a BenchmarkDataModule to take its examples from; "
                 "pass one as the trainer's datamodule"
+            )
+            raise ConfigurationError(message)
+        if trainer.precision not in _FLOAT32_WEIGHTS:
+            message = (
+                f"trainer.precision is {trainer.precision}, in which no float32 pass of the model "
+                f"can decide what is misclassified: expected {', '.join(_FLOAT32_WEIGHTS)}"
             )
             raise ConfigurationError(message)
 
@@ -152,6 +165,7 @@ class ScheduledEvaluation(Callback, ABC):
             measurement = self.measure(trainer, tuner, data, split)
             for recorder in recorders(trainer):
                 recorder.record(trainer, tuner, measurement)
+                Unfinished(recorder.path, trainer).forget()
 
 
 def trainer_data(trainer: Trainer) -> object:

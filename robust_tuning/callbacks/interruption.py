@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -12,14 +12,17 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from robust_tuning.callbacks.checkpoint import can_continue
 from robust_tuning.callbacks.progress import announce
+from robust_tuning.callbacks.slurm import requeue, requeue_signal
 
 
 class SaveOnInterrupt(Callback):
     """Saves `last.ckpt` when training is interrupted, at a moment that can be continued exactly.
 
     The first Ctrl-C (SIGINT, or SIGTERM) lets the step in progress end, and after the last one of
-    an epoch the validation pass; an evaluation is left at once, since a resumed run does it again.
-    A second Ctrl-C stops at once and keeps the last regular checkpoint. Belongs before the
+    an epoch the validation pass; an evaluation is left at once, since a resumed run goes on with
+    it, unless several processes take part in it. A second Ctrl-C stops at once and keeps the last
+    regular checkpoint. The signal by which SLURM asks for it puts the job back into the queue
+    besides. Where several processes train, they stop after the same step. Belongs before the
     evaluations in the list of callbacks.
 
     Args:
@@ -30,6 +33,10 @@ class SaveOnInterrupt(Callback):
         self.folder = folder
         self._asked = False
         self._can_save = False
+        self._requeue_signal: signal.Signals | None = None
+        self._requeues = False
+        self._speaks = True
+        self._forward: Callable[[int], None] | None = None
 
     @contextmanager
     def leaving_at_once(self) -> Iterator[None]:
@@ -40,10 +47,15 @@ class SaveOnInterrupt(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over the signals; Lightning puts back what was there when training ends."""
-        del trainer, pl_module
+        del pl_module
+        self._requeue_signal = requeue_signal(trainer)
+        self._speaks = trainer.is_global_zero
+        launcher = trainer.strategy.launcher
+        self._forward = None if launcher is None else launcher.kill
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, self._interrupt)
+            for number in (signal.SIGINT, signal.SIGTERM, self._requeue_signal):
+                if number is not None:
+                    signal.signal(number, self._interrupt)
 
     def on_train_batch_end(
         self,
@@ -56,30 +68,47 @@ class SaveOnInterrupt(Callback):
         """Stop here, if asked and if training can be continued from here."""
         del pl_module, outputs, batch
         if can_continue(trainer, batch_idx):
-            self._stop_if_asked()
+            self._stop_if_asked(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop here, if asked."""
-        del trainer, pl_module
-        self._stop_if_asked()
+        del pl_module
+        self._stop_if_asked(trainer)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """Save, unless the interruption came in the middle of a step."""
         del pl_module
-        if isinstance(exception, KeyboardInterrupt) and self._can_save and trainer.global_step > 0:
+        if not isinstance(exception, KeyboardInterrupt):
+            return
+        can_save, self._can_save = self._can_save, False  # no signal interrupts what follows
+        if can_save and trainer.global_step > 0:
             trainer.save_checkpoint(Path(self.folder) / "last.ckpt")
-            announce("interrupted; continue with the same command and --ckpt_path last")
+            self._say("interrupted; continue with the same command and --ckpt_path last")
+        if self._requeues and trainer.is_global_zero:
+            requeue()
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if self._asked or self._can_save:
+        del frame
+        self._requeues |= number == self._requeue_signal
+        if number == signal.SIGTERM and not self._asked and self._forward is not None:
+            self._forward(number)  # to the processes that this one has started
+        # A scheduler may say it several times; a person who does means it.
+        if self._can_save or (self._asked and number == signal.SIGINT):
             raise KeyboardInterrupt
+        if not self._asked:
+            self._say("stopping after this step; Ctrl-C once more stops at once, without saving")
         self._asked = True
-        announce("stopping after this step; once more stops at once, without saving")
 
-    def _stop_if_asked(self) -> None:
+    def _say(self, words: str) -> None:
+        if self._speaks:
+            announce(words)
+
+    def _stop_if_asked(self, trainer: Trainer) -> None:
+        if trainer.world_size > 1:
+            # All of them or none: who goes on alone waits for the others for ever.
+            self._asked = trainer.strategy.reduce_boolean_decision(self._asked, all=False)
         if self._asked:
             self._can_save = True
             raise KeyboardInterrupt
@@ -90,7 +119,8 @@ def leaving_at_once(trainer: Trainer) -> Iterator[None]:
     """Let an interruption end what is done in this context, if the trainer saves on one."""
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by its init
     savers = [callback for callback in callbacks if isinstance(callback, SaveOnInterrupt)]
-    if not savers:
+    # Of several processes some may wait here for the others, where no signal reaches them.
+    if not savers or trainer.world_size > 1:
         yield
         return
     with savers[0].leaving_at_once():

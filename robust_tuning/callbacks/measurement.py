@@ -88,3 +88,16 @@ class PointLogger(Protocol):
             metrics: What was measured just now, under the names that other loggers get it by.
             examples: By threat, a few adversarial images.
         """
+
+
+@runtime_checkable
+class Rewinding(Protocol):
+    """A logger that can forget what a run that continues logs again."""
+
+    def rewind(self, step: int, point: int) -> None:
+        """Forget it.
+
+        Args:
+            step: How many steps are done.
+            point: From this step on, points are logged again.
+        """

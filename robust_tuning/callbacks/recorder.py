@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
 from robust_tuning import __version__
-from robust_tuning.callbacks.measurement import Measurement, PointLogger
+from robust_tuning.callbacks.measurement import Measurement, PointLogger, Rewinding
 from robust_tuning.callbacks.points import (
     areas,
     completes,
@@ -35,8 +35,10 @@ from robust_tuning.frontier import (
     truncate_points,
 )
 from robust_tuning.frontier.examples import PerturbedExamples, examples_path
+from robust_tuning.frontier.files import remove_leftovers
 from robust_tuning.frontier.outcomes import outcomes_path
 from robust_tuning.plugins import spec_of
+from robust_tuning.storage import storage_errors
 from robust_tuning.trajectory import save_point, trajectory_path
 from robust_tuning.tuner import RobustTuner
 from robust_tuning.types import Split
@@ -97,7 +99,8 @@ class FrontierRecorder(Callback):
     def begin(self, trainer: Trainer, tuner: RobustTuner) -> None:
         """Forget the points after the step that training continues from.
 
-        Called by whichever callback comes first.
+        Called by whichever callback comes first. The last point that stays is logged once more, as
+        a kill may have come between its line and its logging.
 
         Raises:
             RunError: If training begins anew in a folder that holds a run.
@@ -112,6 +115,18 @@ class FrontierRecorder(Callback):
             truncate_points(self.path, step)
             self._points = [point for point in self._points if point.step <= step]
         self._prune(tuner)
+        for folder in ("checkpoints", "trajectory", "outcomes", "examples"):
+            remove_leftovers(self.path / folder)
+        if trainer.ckpt_path:
+            self._log_again(trainer, step)
+
+    def _log_again(self, trainer: Trainer, step: int) -> None:
+        last = self._points[-1] if self._points else None
+        for logger in trainer.loggers:
+            if isinstance(logger, Rewinding):
+                logger.rewind(step, step + 1 if last is None else last.step)
+        if last is not None:
+            self._log(trainer, len(self._points) - 1, self._metrics(last, anew=True), {})
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -139,6 +154,9 @@ class FrontierRecorder(Callback):
 
         What is measured of a state on shifted images joins the point that was made by attacking
         it, and the other way round. The first process of a job writes; all have to call this.
+
+        Raises:
+            DataError: If the disk is full or the folder closed. The points before are untouched.
         """
         metrics: dict[str, float] = {}
         if trainer.is_global_zero:
@@ -156,11 +174,12 @@ class FrontierRecorder(Callback):
         if any(is_repetition(point, known) for known in self._points):
             return {}
         earlier = next((p for p in reversed(self._points) if completes(point, p)), None)
-        place = self._store(trainer, tuner, measurement, point, earlier)
         # Of the step that the point has: the trainer forgets it under `validate` and `test`.
         examples = {t: replace(e, step=point.step) for t, e in measurement.examples.items()}
-        for threat, some in examples.items():
-            some.write(examples_path(self.path, threat))
+        with storage_errors(f"storing the point of step {point.step}", self.path):
+            place = self._store(trainer, tuner, measurement, point, earlier)
+            for threat, some in examples.items():
+                some.write(examples_path(self.path, threat))
         metrics = self._metrics(point, anew=earlier is None or point.attack is not None)
         self._log(trainer, place, metrics, examples)
         return metrics

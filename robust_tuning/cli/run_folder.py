@@ -3,9 +3,8 @@
 from itertools import count
 from pathlib import Path
 
-import torch
-
-from robust_tuning.errors import ConfigurationError, WeightsError
+from robust_tuning.callbacks.checkpoint_files import read_checkpoint
+from robust_tuning.errors import ConfigurationError
 
 
 def free_folder(root: Path, name: str) -> Path:
@@ -66,18 +65,19 @@ def resolve_checkpoint(ckpt_path: str | None, folder: Path) -> str | None:
     return ckpt_path
 
 
-def stored_wandb_id(checkpoint: str) -> str | None:
-    """The W&B run that a checkpoint belongs to.
+def stored_wandb_id(checkpoint: str | None, folder: Path) -> str | None:
+    """The W&B run to continue: that of a checkpoint, or that which a run without one has begun.
+
+    Args:
+        checkpoint: What the run is continued from; None where it begins.
+        folder: The run folder.
 
     Raises:
         WeightsError: If the checkpoint cannot be read without executing code, or at all.
     """
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:
-        message = (
-            f"the checkpoint {checkpoint} cannot be read: {' '.join(str(error).split())[:200]}"
-        )
-        raise WeightsError(message) from error
-    wandb_id = content.get("wandb_id") if isinstance(content, dict) else None
-    return str(wandb_id) if wandb_id else None
+    content = read_checkpoint(checkpoint, mmap=True) if checkpoint else {}
+    if wandb_id := content.get("wandb_id"):
+        return str(wandb_id)
+    # W&B calls its folders [offline-]run-DATE_TIME-ID.
+    names = sorted(f.name.partition("run-")[2] for f in (folder / "wandb").glob("*run-*-*"))
+    return names[-1].partition("-")[2] if names else None

@@ -18,9 +18,11 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from robust_tuning.callbacks import AdversarialEvaluation, FrontierRecorder, OODEvaluation
 from robust_tuning.callbacks.checkpoint import LastCheckpoint
+from robust_tuning.callbacks.checkpoint_files import with_safe_checkpoints
 from robust_tuning.callbacks.interruption import SaveOnInterrupt
 from robust_tuning.callbacks.progress import TrainingProgressBar, announce
 from robust_tuning.callbacks.recorder import occupied, stored_points
+from robust_tuning.callbacks.slurm import job_id, was_requeued
 from robust_tuning.cli.parsing import OneLineParser, explain_instantiation, with_shipped_configs
 from robust_tuning.cli.run_folder import (
     free_folder,
@@ -102,7 +104,8 @@ class TrainingCLI(LightningCLI):
             "--run",
             type=str | None,
             default=None,
-            help="Folder of the run (default: runs/BENCHMARK-STRATEGY-seedN, numbered when taken)",
+            help="Folder of the run (default: runs/BENCHMARK-STRATEGY-seedN, numbered when taken; "
+            "in a job of SLURM runs/BENCHMARK-STRATEGY-seedN-jobID)",
         )
         parser.add_argument(
             "--wandb", type=WandbSettings, default=WandbSettings(), help="Weights & Biases"
@@ -144,6 +147,8 @@ class TrainingCLI(LightningCLI):
             RunError: If a run would begin where there is one already.
         """
         config = self.config[self.subcommand]
+        if self.subcommand == "fit" and config.ckpt_path is None and was_requeued():
+            config.ckpt_path = "last"
         resuming = config.ckpt_path is not None
         # Lightning starts the other processes of a job by the same command; they inherit the name.
         inherited = os.environ.get(_FOLDER) if "LOCAL_RANK" in os.environ else None
@@ -174,6 +179,8 @@ class TrainingCLI(LightningCLI):
             for spec in (config.data, config.model.strategy)
         )
         name = f"{benchmark}-{strategy}-seed{_seed(config.seed_everything)}"
+        if job := job_id():  # by which a requeued job finds its run again
+            name = f"{name}-job{job}"
         # Only the first of several processes begins a run; the others write nothing.
         begins = self.subcommand == "fit" and not resuming and _first()
         return (free_folder if begins else latest_folder)(Path("runs"), name)
@@ -194,7 +201,7 @@ class TrainingCLI(LightningCLI):
         config = self.config[self.subcommand]
         settings = self._get(self.config_init, "trainer", default={})
         if settings.get("logger") in (None, True):
-            run_id = stored_wandb_id(config.ckpt_path) if config.ckpt_path else None
+            run_id = stored_wandb_id(config.ckpt_path, self.folder)
             wandb = make_wandb_logger(
                 self._get(self.config_init, "wandb"),
                 self.folder,
@@ -207,6 +214,7 @@ class TrainingCLI(LightningCLI):
                 *(settings.get("callbacks") or []),
                 TrainingProgressBar(),
             ]
+        settings["plugins"] = with_safe_checkpoints(settings.get("plugins"))
         return super().instantiate_trainer(**kwargs)
 
     def before_fit(self) -> None:
@@ -214,6 +222,7 @@ class TrainingCLI(LightningCLI):
         if self.trainer.is_global_zero:
             if self.begins_anew:  # what was measured before a first checkpoint is measured again
                 truncate_points(self.folder, -1)
+                MetricsFile(self.folder).rewind(0, 0)
             text = self.resolved().encode()
             replace_file(self.folder / "config.yaml", lambda file: file.write(text))
 

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+_UNFINISHED = ".tmp"
+
 
 def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file beside `path`, flush it to the disk and rename it over `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The process id keeps two writers apart; one name per writer leaves at most one file behind.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # The process id keeps two writers apart; of one that is killed a file stays.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_UNFINISHED}")
     try:
         with temporary.open("wb") as file:
             write(file)
@@ -20,6 +22,12 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what writers that were killed have left in a folder which nobody writes to now."""
+    for file in folder.glob(f".*{_UNFINISHED}"):
+        file.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

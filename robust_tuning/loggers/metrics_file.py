@@ -10,6 +10,7 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from robust_tuning.frontier.files import replace_file
+from robust_tuning.storage import storage_errors
 
 _HEADER = ["step", "metric", "value"]
 
@@ -17,7 +18,7 @@ _HEADER = ["step", "metric", "value"]
 class MetricsFile(Logger):
     """Appends every scalar to `metrics.csv`, a row each: step, metric, value.
 
-    A resumed run continues the file: the rows from its first step on are written anew.
+    A resumed run continues the file, once it has been told from where.
 
     Args:
         folder: The run folder.
@@ -44,18 +45,38 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Append one row per metric; at once, since a resumed run logs nothing again."""
-        at = 0 if step is None else step
-        if not self._opened:
-            self._open(at)
-        with self.path.open("a", newline="") as file:
-            rows = [(at, name, float(value)) for name, value in metrics.items()]
-            csv.writer(file).writerows(rows)
+        """Append one row per metric; at once, since a resumed run logs nothing again.
 
-    def _open(self, first_step: int) -> None:
-        kept = [row for row in self._read() if int(row[0]) < first_step]
+        Raises:
+            DataError: If the disk is full or the folder closed.
+        """
+        at = 0 if step is None else step
+        rows = [(at, name, float(value)) for name, value in metrics.items()]
+        with storage_errors("writing the curves", self.path.parent):
+            if not self._opened:
+                self._write(self._read())
+            with self.path.open("a", newline="") as file:
+                csv.writer(file).writerows(rows)
+
+    @rank_zero_only
+    def rewind(self, step: int, point: int) -> None:
+        """Forget what a run that continues logs again.
+
+        Args:
+            step: How many steps are done; the curves count them from 0.
+            point: From this step on, the rows of points are forgotten.
+
+        Raises:
+            DataError: If the disk is full or the folder closed.
+        """
+        with storage_errors("writing the curves", self.path.parent):
+            if self.path.exists():
+                kept = (r for r in self._read() if int(r[0]) < (point if _of_point(r) else step))
+                self._write(list(kept))
+
+    def _write(self, rows: list[list[str]]) -> None:
         text = StringIO(newline="")
-        csv.writer(text).writerows([_HEADER, *kept])
+        csv.writer(text).writerows([_HEADER, *rows])
         replace_file(self.path, lambda file: file.write(text.getvalue().encode()))
         self._opened = True
 
@@ -65,3 +86,7 @@ class MetricsFile(Logger):
         # A kill may have cut the last row off.
         lines = self.path.read_bytes().decode().rpartition("\n")[0].split("\n")
         return [row for row in csv.reader(lines) if len(row) == 3 and row[0].isdigit()]
+
+
+def _of_point(row: list[str]) -> bool:
+    return row[1].startswith("frontier/")

@@ -4,11 +4,17 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from robust_tuning.loggers.wandb_logger import RunLogger, complaint
 
+if TYPE_CHECKING:
+    from wandb import Settings
+
 log = logging.getLogger(__name__)
+
+# Seconds, after which what is left to upload is left to `wandb sync`.
+_PATIENCE = 600.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ def make_wandb_logger(
                 project=settings.project,
                 entity=settings.entity,
                 config=config,
+                settings=_patience(),
             )
             logger.define_axes()
         except Exception as error:  # no account, no network, a full disk: none is the training's
@@ -79,3 +86,12 @@ def make_wandb_logger(
         else:
             return logger
     return None
+
+
+def _patience() -> "Settings":
+    """How long a server that has fallen silent may keep a run from ending."""
+    import wandb
+
+    # Of a later version than the oldest that works.
+    known = "finish_timeout" in wandb.Settings.model_fields
+    return wandb.Settings(**({"finish_timeout": _PATIENCE} if known else {}))

@@ -180,10 +180,45 @@ def test_an_error_of_one_reaches_all_and_the_next_evaluation_works(tmp_path: Pat
     assert first[4] == second[4] > 0
 
 
-def test_several_processes_need_a_source_and_no_journal(tmp_path: Path) -> None:
-    two = Processes(0, 2)
+def test_several_processes_need_a_source() -> None:
     with pytest.raises(ConfigurationError, match="which are a list: expected a Source"):
-        evaluate(NET, batches(PICTURES, LABELS), PGD(), processes=two)
-    journal = Journal(tmp_path / "journal")
-    with pytest.raises(ConfigurationError, match="a journal belongs to one process"):
-        evaluate(NET, source(), PGD(), processes=two, journal=journal)
+        evaluate(NET, batches(PICTURES, LABELS), PGD(), processes=Processes(0, 2))
+
+
+# --- going on ------------------------------------------------------------------------------------
+
+ATTACKS_GO_ON = [PGD(eps=eps, steps=12) for eps in (0.002, 0.004)]
+
+
+def going_on(processes: Processes, folder: Path, at: int) -> tuple[Outcomes | None, int]:
+    """With every process's journal at hand; the second stops at one of its passes."""
+    net = Failing(at, KeyboardInterrupt()) if at and processes.rank == processes.size - 1 else NET
+    own = folder / f"{processes.rank}.jsonl"
+    journal = Journal(own, [path for path in folder.glob("*.jsonl") if path != own])
+    counted = Counting()
+    counted.net = net  # type: ignore[assignment]  # another module
+    try:
+        settings: dict[str, Any] = {"batch_size": 4, "sanity": False, "journal": journal}
+        found = evaluate(counted, source(), ATTACKS_GO_ON, processes=processes, **settings)
+    except KeyboardInterrupt:
+        return None, counted.seen
+    return found, counted.seen
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_however_many_go_on_where_two_were_interrupted(size: int, tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    whole, of_whole = going_on(Processes(), tmp_path / "another", 0)
+    assert whole is not None
+    assert [found for found, _ in in_processes(2, going_on, tmp_path, folder, 60)] == [None, None]
+    if size == 1:
+        rest = [going_on(Processes(), folder, 0)]
+    else:
+        rest = in_processes(2, going_on, tmp_path, folder, 0)
+    for found, _ in rest:
+        assert found is not None
+        for key, robust in whole.robust.items():
+            assert np.array_equal(found.robust[key], robust)
+            assert np.array_equal(found.steps[key], whole.steps[key])
+    assert sum(seen for _, seen in rest) < 0.75 * of_whole

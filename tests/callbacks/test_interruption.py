@@ -1,20 +1,22 @@
 """Ctrl-C and preemption: what is finished, what is saved, and that no trace of it stays."""
 
 import signal
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 
 from robust_tuning.attacks import evaluate
 from robust_tuning.callbacks import Schedule
 from robust_tuning.callbacks.checkpoint import LastCheckpoint
-from robust_tuning.callbacks.interruption import SaveOnInterrupt
+from robust_tuning.callbacks.interruption import SaveOnInterrupt, leaving_at_once
 from robust_tuning.frontier import read_points
 from robust_tuning.tuner import RobustTuner
+from tests.callbacks.test_slurm import scontrol
 from tests.cli.conftest import QUICK, Command
 from tests.cli.conftest import command as command
 from tests.runs import make_data, make_evaluation, make_trainer
@@ -26,7 +28,8 @@ STOP = signal.SIGINT
 @pytest.fixture(autouse=True)
 def _handlers() -> Iterator[None]:
     """Lightning ignores Ctrl-C for good once it has seen one."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    before = {number: signal.getsignal(number) for number in numbers}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -177,29 +180,108 @@ def test_the_signals_are_given_back(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGTERM) is mine
 
 
-def test_the_command_returns_130_and_continues(
-    command: Command, monkeypatch: pytest.MonkeyPatch
+def test_a_scheduler_may_ask_several_times(
+    whole: tuple[Path, RobustTuner], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    save = Trainer.save_checkpoint
+
+    def signalled(*arguments: Any, **settings: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)  # while it is being saved
+        save(*arguments, **settings)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "save_checkpoint", signalled)
+        interrupt(tmp_path, Signal("on_before_backward", 3, *[signal.SIGTERM] * 3))
+    assert saved_step(tmp_path) == 4
+    require_same_weights(whole[1], run(tmp_path, resume=True))
+    require_same(whole[0], tmp_path)
+
+
+class Other:
+    """The other of two processes, as a strategy shows it."""
+
+    def __init__(self, *, asked: bool) -> None:
+        self.asked = asked
+        self.told: list[bool] = []
+
+    def reduce_boolean_decision(self, decision: bool, *, all: bool) -> bool:
+        self.told.append(decision)
+        assert not all
+        return decision or self.asked
+
+
+def test_of_two_processes_both_stop_after_the_same_step() -> None:
+    other = Other(asked=False)
+    trainer: Any = Namespace(
+        world_size=2, strategy=other, is_last_batch=False, accumulate_grad_batches=1
+    )
+    saver: Any = SaveOnInterrupt("nowhere")
+    saver.on_train_batch_end(trainer, None, None, None, 0)
+    other.asked = True
+    with pytest.raises(KeyboardInterrupt):
+        saver.on_train_batch_end(trainer, None, None, None, 0)
+    saver, other.asked = SaveOnInterrupt("nowhere"), False
+    saver._interrupt(signal.SIGTERM, None)
+    with pytest.raises(KeyboardInterrupt):
+        saver.on_train_batch_end(trainer, None, None, None, 0)
+    assert other.told == [False, False, True]
+
+
+def test_a_process_passes_on_what_only_it_was_told() -> None:
+    saver: Any = SaveOnInterrupt("nowhere")
+    passed: list[int] = []
+    saver._forward = passed.append
+    saver._interrupt(signal.SIGINT, None)  # which reaches all processes of a terminal
+    assert passed == []
+    saver = SaveOnInterrupt("nowhere")
+    saver._forward = passed.append
+    for _ in range(2):
+        saver._interrupt(signal.SIGTERM, None)
+    assert passed == [signal.SIGTERM]
+
+
+def test_several_processes_end_an_evaluation_first() -> None:
+    saver: Any = SaveOnInterrupt("nowhere")
+    trainer: Any = Namespace(world_size=2, callbacks=[saver])
+    with leaving_at_once(trainer):
+        saver._interrupt(signal.SIGTERM, None)  # the others may be waiting for this one
+    trainer.world_size = 1
+    with pytest.raises(KeyboardInterrupt), leaving_at_once(trainer):
+        saver._interrupt(signal.SIGTERM, None)
+
+
+def test_a_job_of_slurm_is_put_back_into_the_queue_and_continues_by_the_same_command(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And returns 130, as after any interruption."""
+    monkeypatch.setattr("robust_tuning.cli.train.announce_summary", lambda _: None)  # takes longer
     quick = (*QUICK, "--trainer.max_epochs", "2")
     assert command(*quick, "--run", "whole").status == 0
     real = RobustTuner.training_step
 
     def stopped(self: RobustTuner, *arguments: Any) -> Any:
         if self.global_step == 5:  # the last: its validation pass is still waited for
-            signal.raise_signal(STOP)
+            signal.raise_signal(signal.SIGUSR1)
         return real(self, *arguments)
 
+    notes = scontrol(tmp_path, monkeypatch)
     with monkeypatch.context() as patched:
         patched.setattr(RobustTuner, "training_step", stopped)
-        answer = command(*quick, "--run", "cut")
+        answer = command(*quick)
     assert answer.status == 130
     assert "stopping after this step" in answer.out
     assert "--ckpt_path last" in answer.out
-    assert saved_step(Path("cut")) == 6
+    assert notes.read_text() == "requeue 123\n"
+    [folder] = Path("runs").iterdir()
+    assert folder.name == "digits-lora-seed0-job123"
+    assert saved_step(folder) == 6
+    assert not list(folder.glob("hpc_ckpt*"))
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    assert command(*quick, "--run", "cut", "--ckpt_path", "last").status == 0
-    assert rows(Path("cut")) == rows(Path("whole"))
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    assert command(*quick).status == 0
+    assert rows(folder) == rows(Path("whole"))
     best = [
-        torch.load(f"{run}/checkpoints/best.ckpt", weights_only=True) for run in ("whole", "cut")
+        torch.load(run / "checkpoints/best.ckpt", weights_only=True)
+        for run in (Path("whole"), folder)
     ]
     assert best[0]["global_step"] == best[1]["global_step"] == 6

@@ -55,10 +55,23 @@ def test_the_id_at_wandb_is_read_from_a_checkpoint(tmp_path: Path) -> None:
     for content, expected in (
         ({"wandb_id": "abc"}, "abc"),
         ({"state_dict": {"w": torch.zeros(3)}}, None),
-        ([1, 2], None),
     ):
         torch.save(content, file)
-        assert stored_wandb_id(str(file)) == expected
+        assert stored_wandb_id(str(file), tmp_path) == expected
+
+
+def test_a_run_without_a_checkpoint_goes_on_with_what_it_began_at_wandb(tmp_path: Path) -> None:
+    assert stored_wandb_id(None, tmp_path) is None
+    for name in (
+        "offline-run-20261126_105432-first",
+        "run-20261126_115432-second-run-1",
+        "offline-run-20251231_235959-older",
+    ):
+        (tmp_path / "wandb" / name).mkdir(parents=True)
+    (tmp_path / "wandb" / "latest-run").symlink_to(tmp_path)
+    assert stored_wandb_id(None, tmp_path) == "second-run-1"
+    torch.save({"state_dict": {}}, tmp_path / "x.ckpt")
+    assert stored_wandb_id(str(tmp_path / "x.ckpt"), tmp_path) == "second-run-1"
 
 
 class Malicious:
@@ -73,10 +86,16 @@ def test_a_checkpoint_that_would_run_code_is_refused_unexecuted(tmp_path: Path) 
     proof = tmp_path / "executed"
     torch.save({"wandb_id": Malicious(proof)}, tmp_path / "x.ckpt")
     with pytest.raises(WeightsError, match="cannot be read"):
-        stored_wandb_id(str(tmp_path / "x.ckpt"))
+        stored_wandb_id(str(tmp_path / "x.ckpt"), tmp_path)
     assert not proof.exists()
     torch.load(tmp_path / "x.ckpt", weights_only=False)
     assert proof.exists(), "the pickle was harmless: this test proves nothing"
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    torch.save([1, 2], tmp_path / "x.ckpt")
+    with pytest.raises(WeightsError, match="holds a list, expected a dictionary"):
+        stored_wandb_id(str(tmp_path / "x.ckpt"), tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"\x80\x02garbage", b"words"])
@@ -84,6 +103,6 @@ def test_a_damaged_checkpoint_is_named_in_one_line(tmp_path: Path, content: byte
     file = tmp_path / "x.ckpt"
     file.write_bytes(content)
     with pytest.raises(WeightsError) as error:
-        stored_wandb_id(str(file))
+        stored_wandb_id(str(file), tmp_path)
     assert str(file) in str(error.value)
     assert "\n" not in str(error.value)

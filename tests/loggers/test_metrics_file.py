@@ -23,14 +23,28 @@ def test_a_row_per_metric_is_written_at_once(tmp_path: Path) -> None:
 
 def test_a_resumed_run_writes_its_rows_anew(tmp_path: Path) -> None:
     first = MetricsFile(tmp_path)
+    first.log_metrics({"frontier/x": 0.5}, step=0)
     for step in range(6):
         first.log_metrics({"a": step}, step=step)
+        first.log_metrics({"frontier/x": step}, step=step + 1)
     second = MetricsFile(tmp_path)
-    assert len(rows(tmp_path)) == 7
-    for step in (3, 4):
-        second.log_metrics({"a": 10 * step}, step=step)
-    values = ["0.0", "1.0", "2.0", "30.0", "40.0"]
-    assert [row[2] for row in rows(tmp_path)[1:]] == values
+    second.rewind(4, 3)  # of four steps the last was not measured, or is logged again
+    kept = [(row[0], row[1]) for row in rows(tmp_path)[1:]]
+    assert [step for step, name in kept if name == "a"] == ["0", "1", "2", "3"]
+    assert [step for step, name in kept if name != "a"] == ["0", "1", "2"]
+    second.log_metrics({"a": 40}, step=4)
+    assert rows(tmp_path)[-1] == ["4", "a", "40.0"]
+
+
+def test_an_evaluation_of_a_finished_run_forgets_nothing(tmp_path: Path) -> None:
+    MetricsFile(tmp_path).log_metrics({"a": 1}, step=7)
+    MetricsFile(tmp_path).log_metrics({"test/accuracy": 1}, step=0)
+    assert [row[0] for row in rows(tmp_path)[1:]] == ["7", "0"]
+
+
+def test_there_is_nothing_to_forget_where_nothing_was_logged(tmp_path: Path) -> None:
+    MetricsFile(tmp_path / "run").rewind(3, 3)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("torn", ["3", "3,a", "", "3,", "3,a,12"])
