@@ -88,13 +88,13 @@ def _check(sweep: Sweep) -> None:
 
     Every value of every parameter is tried once beside the first values of the others.
     """
-    from robust_tuning.cli.checking import check_words
+    from robust_tuning.cli.checking import parse_commands
 
     first = {parameter.name: parameter.probes[0] for parameter in sweep.parameters}
     cells = [first]
     for parameter in sweep.parameters:
         cells += [{**first, parameter.name: probe} for probe in parameter.probes[1:]]
-    check_words([sweep.words(cell) for cell in cells])
+    parse_commands([sweep.words(cell) for cell in cells])
 
 
 def _list(sweep: Sweep, folder: Path) -> int:

@@ -56,10 +56,10 @@ class ProgressTable:
             return
         over = {record.index for record in records if record.is_over}
         if self._over is None and over:
-            self._console.print(self.summary(records), highlight=False)
+            self._print(self.summary(records))
         for index in sorted(over - self._over if self._over is not None else ()):
-            self._console.print(self._sentence(records[index]), highlight=False, markup=False)
-            self._console.print(f"  {self.summary(records)}", highlight=False)
+            self._print(self._sentence(records[index]))
+            self._print(f"  {self.summary(records)}")
         self._over = over
 
     def summary(self, records: Sequence[Record]) -> str:
@@ -97,6 +97,9 @@ class ProgressTable:
         failed = [record for record in records if record.state == "failed"]
         notes = [Text(self._sentence(record), style="red") for record in failed[-3:]]
         return Group(Text(self.summary(records)), *([table] if running else []), *notes)
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _name(self, record: Record) -> str:
         cells = self._sweep.cells
