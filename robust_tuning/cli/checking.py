@@ -7,7 +7,7 @@ from jsonargparse import Namespace
 from rich import get_console
 
 from robust_tuning.cli.parsing import with_shipped_configs
-from robust_tuning.cli.train import TrainingCLI, run_cli
+from robust_tuning.cli.train import TrainingCLI, quiet_libraries, run_cli
 
 
 class _ParsingCLI(TrainingCLI):
@@ -38,6 +38,7 @@ def parse_commands(commands: Sequence[Sequence[str]]) -> list[Namespace]:
     Raises:
         ConfigurationError: If one cannot be understood; names the key.
     """
+    quiet_libraries()
     console = get_console()
     quiet, console.quiet = console.quiet, True  # where shipped files are found is no news here
     try:

@@ -54,7 +54,7 @@ def main(words: list[str]) -> int:
     """
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("robust_tuning").setLevel(logging.INFO)
-    _quiet_libraries()
+    quiet_libraries()
     try:
         cli = run_cli(words, TrainingCLI)
     except SystemExit as stop:
@@ -266,7 +266,7 @@ def _was_instantiating(error: BaseException) -> bool:
     return any(frame.f_code.co_name == "instantiate_classes" for frame, _ in frames)
 
 
-def _quiet_libraries() -> None:
+def quiet_libraries() -> None:
     """Silence advice of libraries that is no concern of whoever runs the command."""
     for name in (
         "lightning.pytorch.utilities.rank_zero",
