@@ -30,7 +30,7 @@ class Ledger:
         study: Optuna's, of this sweep.
         storage: Where it lies.
         sweep: What there is to run.
-        retries: How often a run is taken up again after its process has died.
+        retries: How often a run is taken up again that has died without coming any further.
     """
 
     def __init__(
@@ -78,9 +78,14 @@ class Ledger:
                 return None
         except optuna.exceptions.UpdateFinishedTrialError:
             return None
-        # By the run's number, so that no two processes draw the same.
-        self._study.sampler = make_sampler(self.sweep.method, seed=record.index)
-        return suggest(self.sweep, optuna.trial.Trial(self._study, record.trial_id))
+        # Seeded by the run's number, so that no two processes draw the same; a study of its own,
+        # since one keeps the trials that it has once seen.
+        study = optuna.load_study(
+            study_name=self._study.study_name,
+            storage=self._storage,
+            sampler=make_sampler(self.sweep.method, seed=record.index),
+        )
+        return suggest(self.sweep, optuna.trial.Trial(study, record.trial_id))
 
     def beat(self, record: Record) -> bool:
         """Show that a run's worker lives; False where others have given it up."""

@@ -59,8 +59,8 @@ def best_compromise(folder: Path, metric: str | None) -> tuple[float, float] | N
     threat = None if metric is None else metric.removeprefix("frontier/robust_accuracy/")
     pairs = []
     for point in training_points(folder):
-        robust = {t: estimate.value for t, estimate in point.robust_accuracy.items()}
-        chosen = list(robust.values()) if threat is None else [robust[threat]] * (threat in robust)
+        robust = point.robust_accuracy.items()
+        chosen = [estimate.value for name, estimate in robust if threat in (None, name)]
         if chosen:
             pairs.append((point.accuracy.value, sum(chosen) / len(chosen)))
     return max(pairs, key=lambda pair: (pair[0] * pair[1], *pair), default=None)

@@ -56,7 +56,7 @@ def read_records(trials: Iterable["FrozenTrial"], size: int, retries: int) -> li
     Args:
         trials: Optuna's, in the order of their numbers.
         size: How many runs the sweep has at least.
-        retries: How often a run is attempted again after its process has died.
+        retries: How often a run is attempted again whose process has died without coming further.
 
     Returns:
         One for each run, by its number.
@@ -74,11 +74,10 @@ def _record(index: int, attempts: Mapping[int, "FrozenTrial"], retries: int) -> 
         return Record(index, "due")
     latest = max(attempts)
     trial = attempts[latest]
-    losses = [t for t in attempts.values() if t.user_attrs.get("outcome") == "lost"]
     fixed = trial.system_attrs.get("fixed_params", {})
     return Record(
         index=index,
-        state=_state(trial, again=len(losses) <= retries),
+        state=_state(trial, again=_losses(attempts) <= retries),
         attempt=latest,
         trial_id=trial._trial_id,
         params={**fixed, **trial.params},
@@ -87,6 +86,17 @@ def _record(index: int, attempts: Mapping[int, "FrozenTrial"], retries: int) -> 
         marks=trial.user_attrs,
         duration=trial.duration,
     )
+
+
+def _losses(attempts: Mapping[int, "FrozenTrial"]) -> int:
+    """How often a run has died since it last came any further."""
+    losses, furthest = 0, 0
+    for _, trial in sorted(attempts.items()):
+        reached = len(trial.intermediate_values)
+        if reached > furthest:
+            losses, furthest = 0, reached
+        losses += trial.user_attrs.get("outcome") == "lost"
+    return losses
 
 
 def _state(trial: "FrozenTrial", *, again: bool) -> State:

@@ -34,7 +34,7 @@ class WorkerSettings:
         folder: Where the run folders go.
         program: The words that begin a run's command.
         environment: Added to each run's.
-        retries: How often a run is taken up again after its process has died.
+        retries: How often a run is taken up again that has died without coming any further.
         beat: Seconds between signs of life.
         grace: Seconds of silence after which another machine's worker is taken for dead.
         poll: Seconds between two looks at a run in progress.
@@ -172,8 +172,6 @@ class Worker:
 
     def _lags_behind(self, record: Record, folder: Path) -> bool:
         """Report the run's points so far; whether it is to be stopped."""
-        if self._sweep.method == "pareto":
-            return False
         reached = history(folder, self._sweep.metric)
         current = next(r for r in self._ledger.records() if r.index == record.index)
         self._ledger.report(current, reached)

@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+
+from robust_tuning.sweeps.sampling import fixed_params
+from tests.sweeps.material import make_ledger, make_sweep
+
+PARAMETERS = {
+    "model.lr": {"distribution": "log_uniform_values", "min": 1.0e-5, "max": 1.0},
+    "model.strategy": {"values": ["good", "bad"]},
+}
+AREA = {"name": "frontier/area", "goal": "maximize"}
+
+
+@pytest.mark.parametrize("method", ["bayes", "pareto"])
+def test_what_has_done_well_is_tried_more_often(method: str, tmp_path: Path) -> None:
+    sweep = make_sweep(method=method, parameters=PARAMETERS, metric=AREA, run_cap=40)
+    ledger = make_ledger(tmp_path, sweep)
+    ledger.add_due(ledger.records())
+    tried = []
+    for record in ledger.records():
+        values = ledger.claim(record)
+        assert values is not None
+        good = float(values["model.strategy"] == "good" and 1e-3 < values["model.lr"] < 1e-1)
+        ledger.done(record, [good, good] if method == "pareto" else [good])
+        tried.append(good)
+    assert sum(tried[20:]) >= 14  # at random a quarter or so of 20, 5
+    assert sum(tried[:10]) <= 5
+
+
+def test_workers_at_the_same_time_try_different_values(tmp_path: Path) -> None:
+    for method in ("random", "bayes", "pareto"):
+        sweep = make_sweep(method=method, parameters=PARAMETERS, metric=AREA, run_cap=8)
+        ledgers = [make_ledger(tmp_path / method, sweep) for _ in range(2)]
+        ledgers[0].add_due(ledgers[0].records())
+        drawn = [ledgers[r.index % 2].claim(r) for r in ledgers[0].records()]
+        assert len({values["model.lr"] for values in drawn if values}) == 8
+
+
+def test_cells_as_they_are_stored() -> None:
+    sweep = make_sweep(parameters={"data.domains": {"values": [["a"], ["b"]]}})
+    assert [fixed_params(sweep, cell) for cell in sweep.cells] == [
+        {"data.domains": '["a"]'},
+        {"data.domains": '["b"]'},
+    ]
