@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=5,
         metavar="N",
-        help="how often a run is taken up again that has died without coming any further (default: 5)",
+        help="how often a run that dies is taken up again without any progress (default: 5)",
     )
     parser.add_argument(
         "--count", type=_positive, metavar="N", help="how many runs, in place of the file's run_cap"

@@ -65,19 +65,18 @@ class Ledger:
                 marks = {"run": record.index, "attempt": record.attempt + 1}
                 self._study.enqueue_trial(dict(record.params), user_attrs=marks)
 
-    def claim(self, record: Record) -> dict[str, Any] | None:
-        """Take a run that is waiting, and choose its values.
-
-        Returns:
-            The values by key of the configuration; None where another process was faster.
-        """
+    def claim(self, record: Record) -> bool:
+        """Take a run that is waiting; False where another process was faster."""
         optuna = import_optuna()
         try:
             running = optuna.trial.TrialState.RUNNING
-            if not self._storage.set_trial_state_values(record.trial_id, running):
-                return None
+            return bool(self._storage.set_trial_state_values(record.trial_id, running))
         except optuna.exceptions.UpdateFinishedTrialError:
-            return None
+            return False
+
+    def choose(self, record: Record) -> dict[str, Any]:
+        """The values of a claimed run, by key of the configuration."""
+        optuna = import_optuna()
         # Seeded by the run's number, so that no two processes draw the same; a study of its own,
         # since one keeps the trials that it has once seen.
         study = optuna.load_study(

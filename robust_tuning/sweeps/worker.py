@@ -131,10 +131,10 @@ class Worker:
         if lock is None:
             return False
         try:
-            values = self._ledger.claim(record)
-            if values is None:
+            if not self._ledger.claim(record):
                 return False
-            lock.sign(_signature(record))
+            lock.sign(_signature(record))  # at once: who dies unsigned is mourned until the grace
+            values = self._ledger.choose(record)
             words = [*self._settings.program, *self._sweep.words(values)]
             training = Training(words, folder, lock, self._settings.environment)
             try:

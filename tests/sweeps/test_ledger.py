@@ -17,7 +17,7 @@ def states(ledger: Ledger) -> list[str]:
 def claim_first(ledger: Ledger) -> Record:
     ledger.add_due(ledger.records())
     record = next(record for record in ledger.records() if record.state == "waiting")
-    assert ledger.claim(record) is not None
+    assert ledger.claim(record)
     return record
 
 
@@ -31,8 +31,9 @@ def test_every_cell_is_claimed_once(tmp_path: Path) -> None:
     claimed = []
     for place, record in enumerate(one.records()):
         first, second = (one, other) if place % 2 else (other, one)
-        claimed.append(first.claim(record))
-        assert second.claim(record) is None
+        assert first.claim(record)
+        assert not second.claim(record)
+        claimed.append(first.choose(record))
     assert claimed == make_sweep().cells
     assert states(other) == ["running"] * 4
     assert not other.add_due(other.records())
@@ -54,7 +55,7 @@ def test_what_comes_to_nothing(tmp_path: Path) -> None:
     assert states(ledger)[:2] == ["failed", "failed"]
     ledger.retry_failed()
     assert states(ledger)[:2] == ["waiting", "waiting"]
-    assert ledger.claim(ledger.records()[1]) == make_sweep().cells[1]
+    assert ledger.choose(ledger.records()[1]) == make_sweep().cells[1]
 
 
 def test_what_has_been_given_up_cannot_be_ended_by_its_worker(tmp_path: Path) -> None:
@@ -111,13 +112,16 @@ def test_sampled_values_depend_on_the_run_alone_and_stay(tmp_path: Path) -> None
         ledger = make_ledger(folder, sampled())
         ledger.add_due(ledger.records())
         records = ledger.records()
-        by_index = {index: ledger.claim(records[index]) for index in order}
+        by_index = {}
+        for index in order:
+            assert ledger.claim(records[index])
+            by_index[index] = ledger.choose(records[index])
         drawn.append([by_index[index] for index in range(3)])
     assert drawn[0] == drawn[1]
     assert len({str(values) for values in drawn[0]}) == 3
     ledger.fail(ledger.records()[1], "lost")
     ledger.add_due(ledger.records())
-    assert ledger.claim(ledger.records()[1]) == drawn[0][1]
+    assert ledger.choose(ledger.records()[1]) == drawn[0][1]
 
 
 def test_a_sweep_can_grow_but_not_change(tmp_path: Path) -> None:

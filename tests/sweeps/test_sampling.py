@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,13 @@ def test_what_has_done_well_is_tried_more_often(method: str, tmp_path: Path) -> 
     ledger.add_due(ledger.records())
     tried = []
     for record in ledger.records():
-        values = ledger.claim(record)
-        assert values is not None
-        good = float(values["model.strategy"] == "good" and 1e-3 < values["model.lr"] < 1e-1)
-        ledger.done(record, [good, good] if method == "pareto" else [good])
-        tried.append(good)
-    assert sum(tried[20:]) >= 14  # at random a quarter or so of 20, 5
-    assert sum(tried[:10]) <= 5
+        assert ledger.claim(record)
+        values = ledger.choose(record)
+        good, decades = values["model.strategy"] == "good", abs(math.log10(values["model.lr"]) + 2)
+        worth = (1 + good) / (1 + decades)
+        ledger.done(record, [worth, worth] if method == "pareto" else [worth])
+        tried.append(good and decades < 1)
+    assert sum(tried[20:]) >= 12  # at random a fifth of 20
 
 
 def test_workers_at_the_same_time_try_different_values(tmp_path: Path) -> None:
@@ -33,8 +34,11 @@ def test_workers_at_the_same_time_try_different_values(tmp_path: Path) -> None:
         sweep = make_sweep(method=method, parameters=PARAMETERS, metric=AREA, run_cap=8)
         ledgers = [make_ledger(tmp_path / method, sweep) for _ in range(2)]
         ledgers[0].add_due(ledgers[0].records())
-        drawn = [ledgers[r.index % 2].claim(r) for r in ledgers[0].records()]
-        assert len({values["model.lr"] for values in drawn if values}) == 8
+        drawn = set()
+        for record in ledgers[0].records():
+            assert ledgers[record.index % 2].claim(record)
+            drawn.add(ledgers[record.index % 2].choose(record)["model.lr"])
+        assert len(drawn) == 8
 
 
 def test_cells_as_they_are_stored() -> None:
