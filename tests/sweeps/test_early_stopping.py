@@ -31,8 +31,8 @@ def test_nobody_is_stopped_before_a_band_or_alone() -> None:
 
 def test_only_the_strict_forget_what_was_better_later() -> None:
     others = [[0.5], [0.6], [0.7]]
-    assert not Hyperband((1,), 3).stops([0.1, 0.9], others)
-    assert Hyperband((1,), 3, strict=True).stops([0.1, 0.9], others)
+    assert not Hyperband((1,), 3).stops([0.1, 0.9, 0.2], others)
+    assert Hyperband((1,), 3, strict=True).stops([0.1, 0.9, 0.9], others)
 
 
 @pytest.mark.parametrize(

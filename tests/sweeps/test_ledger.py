@@ -121,6 +121,7 @@ def test_sampled_values_depend_on_the_run_alone_and_stay(tmp_path: Path) -> None
     assert len({str(values) for values in drawn[0]}) == 3
     ledger.fail(ledger.records()[1], "lost")
     ledger.add_due(ledger.records())
+    assert ledger.records()[1].params == drawn[0][1]
     assert ledger.choose(ledger.records()[1]) == drawn[0][1]
 
 
