@@ -53,6 +53,7 @@ def main(argv: list[str]) -> int:
     elif not (arguments.resume or arguments.retry_failed or arguments.storage):
         message = f"{folder} holds this sweep already; continue or join it with --resume"
         raise RunError(message)
+    ledger.add_due(ledger.records())  # before the workers, who would do so all at once
     if arguments.retry_failed:
         ledger.retry_failed()
     settings = WorkerSettings(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from robust_tuning.frontier import find_runs
+from robust_tuning.sweeps.records import read_records
 from robust_tuning.sweeps.storage import open_storage
 from tests.sweeps import preloaded
 
@@ -129,7 +130,6 @@ def test_every_cell_ends_once_whoever_is_killed(tmp_path: Path, server: Path) ->
         if sweep.poll() is None:
             sweep.terminate()
             sweep.wait(60)
-    print(struck)
     assert sweep.returncode == 0, (tmp_path / "out.txt").read_text()
     assert struck["worker"] >= 2
     assert struck["all"] >= 1
@@ -146,9 +146,9 @@ def require_every_cell_once(folder: Path) -> None:
         assert [point.step for point in run.points] == STEPS, run.folder
     trials = open_storage(str(folder / "sweep.journal")).get_all_trials(0)
     states = Counter((trial.user_attrs["run"], trial.state.name) for trial in trials)
-    print(Counter(str(t.user_attrs.get("outcome")) for t in trials))
     assert [states[index, "COMPLETE"] for index in range(28)] == [1] * 28
-    assert not [key for key in states if key[1] in ("RUNNING", "WAITING")]
+    assert {record.state for record in read_records(trials, 28, retries=20)} == {"done"}
+    assert "RUNNING" not in {state for _, state in states}
     # What was lost has been taken up again, and where there was a checkpoint, from there.
     retried = {trial.user_attrs["run"] for trial in trials if trial.user_attrs["attempt"]}
     again = [folder_of(folder, index) for index in retried]
@@ -156,7 +156,6 @@ def require_every_cell_once(folder: Path) -> None:
     logs = [(run / "log.txt").read_text() for run in again]
     continued = [log for log in logs if log.count("step      0 ") == 1]
     assert continued
-    print(len(again), len(continued))
 
 
 def folder_of(folder: Path, index: int) -> Path:

@@ -26,7 +26,7 @@ def test_what_has_done_well_is_tried_more_often(method: str, tmp_path: Path) -> 
         worth = (1 + good) / (1 + decades)
         ledger.done(record, [worth, worth] if method == "pareto" else [worth])
         tried.append(good and decades < 1)
-    assert sum(tried[20:]) >= 12  # at random a fifth of 20
+    assert sum(tried[20:]) >= 9  # at random a fifth of 20
 
 
 def test_workers_at_the_same_time_try_different_values(tmp_path: Path) -> None:
