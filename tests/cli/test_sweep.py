@@ -56,7 +56,7 @@ def test_what_fails_is_reported_and_can_be_tried_again(command: Command) -> None
     assert "run 001 failed:\nbegan BitFit" in answer.err
     assert "loss is nan\nexit status 1" in answer.err
     assert command("sweep", "mine.yaml", "--storage", "s.journal").status == 1
-    # Two points were written before it failed; the third attempt of each goes on behind them.
+    # Two points were written before it failed; the next attempt goes on behind them, and ends.
     assert command("sweep", "mine.yaml", "--storage", "s.journal", "--retry_failed").status == 0
     assert Path("runs/sweeps/mine/001-BitFit/log.txt").read_text().count("began") == 2
 
