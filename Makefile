@@ -11,7 +11,7 @@ CREATE := python3 -m venv $(VENV)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: quickstart strategies test lint types clean
+.PHONY: quickstart strategies sweep-quickstart test lint types clean
 
 quickstart: $(VENV)/.has-plots  ## fine-tune the shipped backbone on real digits; ends with a frontier
 	$(BIN)/robust-tuning fit --config configs/quickstart.yaml
@@ -24,6 +24,13 @@ strategies: $(VENV)/.has-report  ## the same with all seven strategies, and thei
 	    --model.strategy $$strategy --run runs/seven/$$strategy || exit 1; \
 	done
 	$(BIN)/robust-tuning frontier runs/seven
+
+SWEEP := runs/sweeps/quickstart
+
+# Continues where it was interrupted.
+sweep-quickstart: $(VENV)/.has-sweeps $(VENV)/.has-report  ## seven strategies x two seeds, two at a time; ends with the report
+	$(BIN)/robust-tuning sweep sweeps/quickstart.yaml --workers 2 --resume --folder $(SWEEP)
+	$(BIN)/robust-tuning frontier $(SWEEP)
 
 # One thread for each of as many processes as there are cores: small tensors gain nothing from more.
 test: $(VENV)/.has-test  ## the whole test suite

@@ -130,6 +130,7 @@ def loaded_by(code: str) -> set[str]:
 
 
 HEAVY = {"torch", "lightning", "timm", "peft", "wandb", "matplotlib", "jsonargparse", "sklearn"}
+HEAVY |= {"optuna", "sqlalchemy"}
 
 
 @pytest.mark.parametrize(
@@ -140,6 +141,8 @@ HEAVY = {"torch", "lightning", "timm", "peft", "wandb", "matplotlib", "jsonargpa
         "from robust_tuning.cli.main import main; assert main(['--version']) == 0",
         "from robust_tuning.cli.main import main; assert main(['nonsense']) == 2",
         "import robust_tuning.frontier",
+        "from robust_tuning.cli.main import main; assert main(['sweep', '--help']) == 0",
+        "import robust_tuning.sweeps.worker",
     ],
 )
 def test_the_front_door_loads_nothing_heavy(code: str) -> None:

@@ -2,23 +2,8 @@
 
 from dataclasses import replace
 
-from robust_tuning.frontier import Cost, Estimate, FrontierPoint, dominated_area, pareto_mask
-
-
-def areas(points: list[FrontierPoint]) -> dict[str, float]:
-    """Area dominated so far, by threat, as `robust-tuning frontier` defines it."""
-    return {
-        threat: dominated_area(
-            [point.accuracy.value for point in measured],
-            [point.robust_accuracy[threat].value for point in measured],
-        )
-        for threat, measured in _by_threat(points).items()
-    }
-
-
-def _by_threat(points: list[FrontierPoint]) -> dict[str, list[FrontierPoint]]:
-    threats = {threat: None for point in points for threat in point.robust_accuracy}
-    return {t: [point for point in points if t in point.robust_accuracy] for t in threats}
+from robust_tuning.frontier import Cost, Estimate, FrontierPoint, pareto_mask
+from robust_tuning.frontier.by_threat import by_threat
 
 
 def is_repetition(point: FrontierPoint, known: FrontierPoint) -> bool:
@@ -68,7 +53,7 @@ def frontier_steps(points: list[FrontierPoint]) -> set[int]:
     curves = [
         *(
             [(point, point.robust_accuracy[threat].value) for point in measured]
-            for threat, measured in _by_threat(points).items()
+            for threat, measured in by_threat(points).items()
         ),
         *([(point, mean[name]) for point, mean in means if name in mean] for name in names),
     ]

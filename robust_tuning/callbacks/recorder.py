@@ -16,7 +16,6 @@ from lightning.pytorch.loggers import WandbLogger
 from robust_tuning import __version__
 from robust_tuning.callbacks.measurement import Measurement, PointLogger, Rewinding
 from robust_tuning.callbacks.points import (
-    areas,
     completes,
     frontier_steps,
     is_repetition,
@@ -34,6 +33,7 @@ from robust_tuning.frontier import (
     replace_point,
     truncate_points,
 )
+from robust_tuning.frontier.by_threat import areas
 from robust_tuning.frontier.examples import PerturbedExamples, examples_path
 from robust_tuning.frontier.files import remove_leftovers
 from robust_tuning.frontier.outcomes import outcomes_path

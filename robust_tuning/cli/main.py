@@ -15,6 +15,7 @@ _VERBS = {
     "data": ("robust_tuning.cli.data", "prepare and check a benchmark's files"),
     "evaluate": ("robust_tuning.cli.evaluate", "attack the stored points of runs again"),
     "frontier": ("robust_tuning.cli.frontier", "compare runs: table, areas, plots"),
+    "sweep": ("robust_tuning.cli.sweep", "run a sweep file without a server: many runs of fit"),
     "list": (
         "robust_tuning.cli.listing",
         "show strategies, benchmarks, attacks and configurations",

@@ -36,6 +36,27 @@ def find_config(path: str) -> Path:
     raise ConfigurationError(message)
 
 
+def find_sweep(path: str) -> Path:
+    """Find a sweep file: as given, or among the shipped ones.
+
+    Args:
+        path: What the user wrote, such as `sweeps/quickstart.yaml` or `quickstart.yaml`.
+
+    Raises:
+        ConfigurationError: If there is neither; the message lists the shipped ones.
+    """
+    given = Path(path).expanduser()
+    if given.is_file():
+        return given
+    sweeps = shipped_root() / "sweeps"
+    shipped = sweeps / given.name
+    if given.parts[:-1] in ((), ("sweeps",)) and shipped.is_file():
+        return shipped
+    known = ", ".join(sorted(f"sweeps/{file.name}" for file in sweeps.glob("*.yaml")))
+    message = f"{path}: no such sweep file here or among the shipped ones: {known}"
+    raise ConfigurationError(message)
+
+
 def shipped_configs() -> list[str]:
     """Names of the shipped configurations, as `--config` takes them."""
     root = shipped_root()

@@ -8,7 +8,7 @@ import traceback
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer
@@ -39,6 +39,8 @@ from robust_tuning.tuner import RobustTuner
 
 _FOLDER = "ROBUST_TUNING_RUN_FOLDER"
 
+Parsed = TypeVar("Parsed", bound="TrainingCLI")
+
 
 def main(words: list[str]) -> int:
     """Run a verb.
@@ -54,25 +56,9 @@ def main(words: list[str]) -> int:
     """
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("robust_tuning").setLevel(logging.INFO if _first() else logging.ERROR)
-    _quiet_libraries()
-    arguments = with_shipped_configs(words)
+    quiet_libraries()
     try:
-        cli = TrainingCLI(
-            RobustTuner,
-            BenchmarkDataModule,
-            subclass_mode_data=True,
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-            save_config_callback=None,
-            parser_kwargs={"prog": "robust-tuning"},
-            parser_class=OneLineParser,
-            trainer_defaults={
-                "use_distributed_sampler": False,
-                "num_sanity_val_steps": 0,
-                "enable_model_summary": False,
-            },
-            args=arguments,
-        )
+        cli = run_cli(words, TrainingCLI)
     except SystemExit as stop:
         # Lightning ends the process itself after an interrupt, once everything is saved.
         if isinstance(stop.__context__, KeyboardInterrupt):
@@ -87,6 +73,30 @@ def main(words: list[str]) -> int:
         raise ConfigurationError(explain_instantiation(error)) from error
     cli.conclude()
     return 0
+
+
+def run_cli(words: list[str], kind: type[Parsed]) -> Parsed:
+    """Parse a verb and its options, and do what that kind of command line does.
+
+    Raises:
+        ConfigurationError: If an option is wrong.
+    """
+    return kind(
+        RobustTuner,
+        BenchmarkDataModule,
+        subclass_mode_data=True,
+        seed_everything_default=0,
+        auto_configure_optimizers=False,
+        save_config_callback=None,
+        parser_kwargs={"prog": "robust-tuning"},
+        parser_class=OneLineParser,
+        trainer_defaults={
+            "use_distributed_sampler": False,
+            "num_sanity_val_steps": 0,
+            "enable_model_summary": False,
+        },
+        args=with_shipped_configs(words),
+    )
 
 
 class TrainingCLI(LightningCLI):
@@ -268,7 +278,7 @@ def _was_instantiating(error: BaseException) -> bool:
     return any(frame.f_code.co_name == "instantiate_classes" for frame, _ in frames)
 
 
-def _quiet_libraries() -> None:
+def quiet_libraries() -> None:
     """Silence advice of libraries that is no concern of whoever runs the command."""
     for name in (
         "lightning.pytorch.utilities.rank_zero",

@@ -3,7 +3,6 @@ from dataclasses import replace
 import pytest
 
 from robust_tuning.callbacks.points import (
-    areas,
     completes,
     frontier_steps,
     is_repetition,
@@ -83,11 +82,8 @@ def test_the_frontier_is_that_of_every_threat_and_every_shift() -> None:
     assert frontier_steps([moved(0, 5, 2), moved(1, 6, 3)]) == {1}
 
 
-def test_means_and_areas() -> None:
+def test_means_over_the_sets_of_a_shift() -> None:
     assert moved(0, 10, 4, 6).shift_means == {"corruptions": pytest.approx(0.25)}
-    assert areas([attacked(0, 10, 5), attacked(1, 20, 2)]) == {
-        "linf-1/255": pytest.approx(0.5 * 0.25 + 0.5 * 0.1)
-    }
 
 
 def test_a_point_in_words() -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from robust_tuning.cli.shipped import find_config, shipped_configs, shipped_root
+from robust_tuning.cli.shipped import find_config, find_sweep, shipped_configs, shipped_root
 from robust_tuning.errors import ConfigurationError
 from tests.cli.conftest import Command
 
@@ -50,3 +50,12 @@ def test_the_command_says_which_file_it_took(command: Command) -> None:
     assert answer.status == 2
     assert "configs/quickstart.yaml" in answer.err
     assert answer.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["sweeps/quickstart.yaml", "quickstart.yaml"])
+def test_a_shipped_sweep_is_found_from_anywhere(name: str) -> None:
+    assert find_sweep(name) == shipped_root() / "sweeps/quickstart.yaml"
+    Path("quickstart.yaml").write_text("method: grid\n")
+    assert find_sweep("quickstart.yaml") == Path("quickstart.yaml")
+    with pytest.raises(ConfigurationError, match=r"mine\.yaml.*sweeps/bayes\.yaml"):
+        find_sweep("elsewhere/mine.yaml")
