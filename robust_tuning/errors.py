@@ -23,3 +23,7 @@ class WeightsError(RobustTuningError, RuntimeError):
 
 class RunError(RobustTuningError, RuntimeError):
     """A run folder that is missing, occupied or unreadable."""
+
+
+class DivergenceError(RobustTuningError, ArithmeticError):
+    """A training that has come to numbers which are none."""

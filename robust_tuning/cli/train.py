@@ -19,6 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from robust_tuning.callbacks import AdversarialEvaluation, FrontierRecorder, OODEvaluation
 from robust_tuning.callbacks.checkpoint import LastCheckpoint
 from robust_tuning.callbacks.checkpoint_files import with_safe_checkpoints
+from robust_tuning.callbacks.divergence import StopAtDivergence
 from robust_tuning.callbacks.interruption import SaveOnInterrupt
 from robust_tuning.callbacks.progress import TrainingProgressBar, announce
 from robust_tuning.callbacks.recorder import occupied, stored_points
@@ -219,11 +220,12 @@ class TrainingCLI(LightningCLI):
                 config=json.loads(self.resolved("json")),
             )
             kwargs["logger"] = [MetricsFile(self.folder), *([wandb] if wandb else [])]
-        if settings.get("enable_progress_bar") is not False:
-            self._get(self.config_init, "trainer")["callbacks"] = [
-                *(settings.get("callbacks") or []),
-                TrainingProgressBar(),
-            ]
+        shown = settings.get("enable_progress_bar") is not False
+        self._get(self.config_init, "trainer")["callbacks"] = [
+            *(settings.get("callbacks") or []),
+            StopAtDivergence(),
+            *([TrainingProgressBar()] if shown else []),
+        ]
         settings["plugins"] = with_safe_checkpoints(settings.get("plugins"))
         return super().instantiate_trainer(**kwargs)
 
