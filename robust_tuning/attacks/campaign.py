@@ -93,6 +93,8 @@ class Campaign:
     @property
     def robust_share(self) -> float:
         """Share of the examples seen that nothing has broken yet."""
+        if not len(self.indices):
+            return 1.0
         return float(self.ledger.robust.mean()) - self._exchange.broken / len(self.indices)
 
     @property

@@ -69,8 +69,10 @@ def even_batches(size: int, batch_size: int, what: str) -> list[list[int]]:
     """
     processes = Processes.current()
     if size < processes.size:
-        message = f"the {what} has {size} examples, expected one for each of {processes.size} "
-        message += "processes at least; use fewer devices"
+        message = (
+            f"the {what} has {size} examples, expected one for each of {processes.size} processes "
+            "at least; use fewer devices"
+        )
         raise DataError(message)
     # As few as there are examples in each process, where batches of one would leave one without.
     count = min(math.ceil(math.ceil(size / processes.size) / batch_size), size // processes.size)

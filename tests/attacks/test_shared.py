@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robust_tuning.attacks import PGD, Outcomes, evaluate
+from robust_tuning.attacks import PGD, Outcomes, Progress, evaluate
 from robust_tuning.attacks.journal import Journal
 from robust_tuning.errors import ConfigurationError, DataError
 from robust_tuning.processes import ProcessError, Processes
@@ -109,7 +109,7 @@ class Counting(nn.Module):
         return logits
 
 
-def hard_share(processes: Processes) -> tuple[int, int, int]:
+def hard_share(processes: Processes) -> tuple[int, int, int, list[Progress]]:
     """All images that are not broken at once lie with the first process."""
     pictures = images(240)
     labels = NET(pictures).argmax(1)
@@ -118,16 +118,24 @@ def hard_share(processes: Processes) -> tuple[int, int, int]:
     # Misclassified ones cost nothing: the first process has all the work.
     net, own = Counting(), InMemory(batches(pictures, labels), 16)
     attack = PGD(eps=1e-6, steps=30)
-    outcomes = evaluate(net, own, attack, batch_size=4, sanity=False, processes=processes)
-    return net.seen, outcomes.forward, len(own.fetched)
+    seen: list[Progress] = []
+    settings = {"batch_size": 4, "sanity": False, "on_progress": seen.append}
+    outcomes = evaluate(net, own, attack, processes=processes, **settings)
+    return net.seen, outcomes.forward, len(own.fetched), seen
 
 
 def test_an_easy_share_helps_with_a_hard_one(tmp_path: Path) -> None:
-    (first, every, none), (second, _, fetched) = in_processes(2, hard_share, tmp_path)
+    mine, yours = in_processes(2, hard_share, tmp_path)
+    (first, every, none, seen), (second, _, fetched, _) = mine, yours
     assert first + second == every
     assert none == 0
     assert fetched > 30
     assert min(first, second) > 0.3 * every  # by the clock, which other work disturbs
+    # The first process shows how far all of them are.
+    done = [state.done for state in seen]
+    assert done == sorted(done)
+    assert seen[-1].done == seen[-1].total == 240
+    assert 0 < next(iter(seen[-1].robust_accuracy.values())) < 1
 
 
 # --- what goes wrong -----------------------------------------------------------------------------
