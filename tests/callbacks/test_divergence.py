@@ -23,7 +23,7 @@ def test_a_loss_that_is_no_number_ends_the_training(
         "training_step",
         lambda batch, batch_idx: step(batch, batch_idx) * (lost if tuner.global_step == 3 else 1),
     )
-    trainer = make_trainer(tmp_path, StopAtDivergence(), max_steps=9)
+    trainer = make_trainer(tmp_path, StopAtDivergence(), max_epochs=3)
     with pytest.raises(DivergenceError, match=r"not finite at step 4: lower model\.lr"):
         trainer.fit(tuner, datamodule=make_data())
     assert trainer.global_step == 4
