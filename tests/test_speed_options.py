@@ -1,5 +1,6 @@
 """What makes training faster leaves verdicts to the plain network in float32."""
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,9 @@ N = 30
 @pytest.fixture(autouse=True)
 def _quick_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole graph without the minutes that its translation takes."""
-    torch.compiler.reset()
+    with warnings.catch_warnings():  # some releases import what they themselves call deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.compiler.reset()
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
 
 
