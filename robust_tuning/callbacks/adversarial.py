@@ -14,6 +14,7 @@ from robust_tuning.attacks import PGD, Adversary, Outcomes, Speed, evaluate
 from robust_tuning.attacks.journal import Journal
 from robust_tuning.attacks.speed import Folding
 from robust_tuning.callbacks.evaluation import ScheduledEvaluation, prepared, recorders
+from robust_tuning.callbacks.interruption import reporting
 from robust_tuning.callbacks.measurement import Measurement
 from robust_tuning.callbacks.memory import Memory
 from robust_tuning.callbacks.progress import evaluation_bar
@@ -124,7 +125,7 @@ class AdversarialEvaluation(ScheduledEvaluation):
                 folded=folding(tuner),
                 journal=self._journal(trainer, tuner, data, split, identity),
                 processes=Processes.current(),
-                on_progress=bar.update if bar else None,
+                on_progress=reporting(trainer, bar.update if bar else None),
             )
         shown = self._examples(trainer, tuner, data, outcomes, split)
         if self.warm_start:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from robust_tuning.callbacks.interruption import leaving_at_once
+from robust_tuning.callbacks.interruption import leaving
 from robust_tuning.callbacks.measurement import Measurement
 from robust_tuning.callbacks.recorder import FrontierRecorder
 from robust_tuning.callbacks.schedule import Schedule
@@ -149,7 +149,7 @@ class ScheduledEvaluation(Callback, ABC):
             # A checkpoint may be older than the evaluation at its step, whose point then stands.
             due = not any(r.has(step, self.split, self.is_in) for r in recorders(trainer))
             if processes.gather(due)[0]:  # of the process that records
-                with leaving_at_once(trainer):
+                with leaving(trainer):
                     self._evaluate(trainer, pl_module, self.split)
         self._last_step = step
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
@@ -14,16 +14,18 @@ from robust_tuning.callbacks.checkpoint import can_continue
 from robust_tuning.callbacks.progress import announce
 from robust_tuning.callbacks.slurm import requeue, requeue_signal
 
+T = TypeVar("T")
+
 
 class SaveOnInterrupt(Callback):
     """Saves `last.ckpt` when training is interrupted, at a moment that can be continued exactly.
 
     The first Ctrl-C (SIGINT, or SIGTERM) lets the step in progress end, and after the last one of
     an epoch the validation pass; an evaluation is left at once, since a resumed run goes on with
-    it, unless several processes take part in it. A second Ctrl-C stops at once and keeps the last
-    regular checkpoint. The signal by which SLURM asks for it puts the job back into the queue
-    besides. Where several processes train, they stop after the same step. Belongs before the
-    evaluations in the list of callbacks.
+    it, or after the next step of an attack, where several processes share it. A second Ctrl-C
+    stops at once and keeps the last regular checkpoint. The signal by which SLURM asks for it puts
+    the job back into the queue besides. Where several processes train, they stop after the same
+    step. Belongs before the evaluations in the list of callbacks.
 
     Args:
         folder: Where `last.ckpt` goes.
@@ -33,17 +35,31 @@ class SaveOnInterrupt(Callback):
         self.folder = folder
         self._asked = False
         self._can_save = False
+        self._at_once = True
         self._requeue_signal: signal.Signals | None = None
         self._requeues = False
         self._speaks = True
         self._forward: Callable[[int], None] | None = None
 
     @contextmanager
-    def leaving_at_once(self) -> Iterator[None]:
-        """Let an interruption end what is done in this context, and save."""
-        self._can_save = True
+    def leaving(self, *, at_once: bool) -> Iterator[None]:
+        """Let an interruption end what is done in this context, and save.
+
+        Args:
+            at_once: Wherever it is; or after one of the steps that are reported (`reporting`).
+        """
+        self._can_save, self._at_once = True, at_once
         yield
         self._can_save = False  # not after an exception: `on_exception` asks
+
+    def leave_if_asked(self) -> None:
+        """End what is done within `leaving`.
+
+        Raises:
+            KeyboardInterrupt: If asked to.
+        """
+        if self._asked:
+            raise KeyboardInterrupt
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over the signals; Lightning puts back what was there when training ends."""
@@ -95,7 +111,7 @@ class SaveOnInterrupt(Callback):
         if number == signal.SIGTERM and not self._asked and self._forward is not None:
             self._forward(number)  # to the processes that this one has started
         # A scheduler may say it several times; a person who does means it.
-        if self._can_save or (self._asked and number == signal.SIGINT):
+        if (self._can_save and self._at_once) or (self._asked and number == signal.SIGINT):
             raise KeyboardInterrupt
         if not self._asked:
             self._say("stopping after this step; Ctrl-C once more stops at once, without saving")
@@ -115,13 +131,34 @@ class SaveOnInterrupt(Callback):
 
 
 @contextmanager
-def leaving_at_once(trainer: Trainer) -> Iterator[None]:
+def leaving(trainer: Trainer) -> Iterator[None]:
     """Let an interruption end what is done in this context, if the trainer saves on one."""
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by its init
-    savers = [callback for callback in callbacks if isinstance(callback, SaveOnInterrupt)]
-    # Of several processes some may wait here for the others, where no signal reaches them.
-    if not savers or trainer.world_size > 1:
+    saver = _saver(trainer)
+    if saver is None:
         yield
         return
-    with savers[0].leaving_at_once():
+    # A process that exchanges something with others must not be torn out of it.
+    with saver.leaving(at_once=trainer.world_size == 1):
         yield
+
+
+def reporting(trainer: Trainer, show: Callable[[T], None] | None) -> Callable[[T], None]:
+    """What an evaluation calls after each step: shows it, and ends there if that was asked for.
+
+    Between two steps no process waits for another, so that one can end: the others hear of it from
+    `Processes`, and end as well.
+    """
+    saver = _saver(trainer)
+
+    def report(progress: T) -> None:
+        if saver is not None:
+            saver.leave_if_asked()
+        if show is not None:
+            show(progress)
+
+    return report
+
+
+def _saver(trainer: Trainer) -> SaveOnInterrupt | None:
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by its init
+    return next((one for one in callbacks if isinstance(one, SaveOnInterrupt)), None)

@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from robust_tuning.attacks import Adversary, Speed
 from robust_tuning.callbacks.adversarial import AdversarialEvaluation, at_radii
 from robust_tuning.callbacks.evaluation import ScheduledEvaluation
+from robust_tuning.callbacks.interruption import reporting
 from robust_tuning.callbacks.measurement import Measurement
 from robust_tuning.callbacks.progress import evaluation_bar
 from robust_tuning.callbacks.schedule import Schedule
@@ -115,7 +116,7 @@ class OODEvaluation(ScheduledEvaluation):
             self._prepare(trainer, tuner, data, split)
         evaluation = self._prepared[split]
         with evaluation_bar(trainer, title, evaluation.work) as bar:
-            return evaluation.measure(tuner, bar.advance if bar else None)
+            return evaluation.measure(tuner, reporting(trainer, bar.advance if bar else None))
 
     def is_in(self, point: FrontierPoint) -> bool:
         """Whether it was evaluated on shifted images."""
@@ -130,6 +131,6 @@ class OODEvaluation(ScheduledEvaluation):
             log.warning("%s", words)
         if self.plan.cache != "none":
             with evaluation_bar(trainer, "keeping shifted images", evaluation.changed) as bar:
-                evaluation.keep(tuner, bar.advance if bar else None)
+                evaluation.keep(tuner, reporting(trainer, bar.advance if bar else None))
         log.info("out of distribution, %s", evaluation.price(tuner))
         self._prepared[split] = evaluation

@@ -13,7 +13,7 @@ from lightning.pytorch import Callback, Trainer
 from robust_tuning.attacks import evaluate
 from robust_tuning.callbacks import Schedule
 from robust_tuning.callbacks.checkpoint import LastCheckpoint
-from robust_tuning.callbacks.interruption import SaveOnInterrupt, leaving_at_once
+from robust_tuning.callbacks.interruption import SaveOnInterrupt, leaving, reporting
 from robust_tuning.frontier import read_points
 from robust_tuning.tuner import RobustTuner
 from tests.callbacks.test_slurm import scontrol
@@ -240,14 +240,22 @@ def test_a_process_passes_on_what_only_it_was_told() -> None:
     assert passed == [signal.SIGTERM]
 
 
-def test_several_processes_end_an_evaluation_first() -> None:
+def test_several_processes_leave_an_evaluation_after_a_step() -> None:
     saver: Any = SaveOnInterrupt("nowhere")
     trainer: Any = Namespace(world_size=2, callbacks=[saver])
-    with leaving_at_once(trainer):
+    shown: list[int] = []
+    report = reporting(trainer, shown.append)
+    with leaving(trainer):
+        report(1)
         saver._interrupt(signal.SIGTERM, None)  # the others may be waiting for this one
-    trainer.world_size = 1
-    with pytest.raises(KeyboardInterrupt), leaving_at_once(trainer):
-        saver._interrupt(signal.SIGTERM, None)
+        with pytest.raises(KeyboardInterrupt):
+            report(2)
+        assert saver._can_save
+    assert shown == [1]
+    trainer.world_size, trainer.callbacks = 1, [SaveOnInterrupt("nowhere")]
+    with pytest.raises(KeyboardInterrupt), leaving(trainer):
+        trainer.callbacks[0]._interrupt(signal.SIGTERM, None)
+    reporting(Namespace(callbacks=[]), None)(4)  # type: ignore[arg-type]  # a trainer that saves on nothing
 
 
 def test_a_job_of_slurm_is_put_back_into_the_queue_and_continues_by_the_same_command(
