@@ -72,6 +72,8 @@ def main(words: list[str]) -> int:
         if not _was_instantiating(error) or isinstance(error.__cause__, AttributeError):
             raise  # a bug, whose place the traceback tells
         raise ConfigurationError(explain_instantiation(error)) from error
+    finally:
+        os.environ.pop(_FOLDER, None)  # of this run, not of the next that is begun from here
     cli.conclude()
     return 0
 

@@ -1,6 +1,7 @@
 """`fit`, `validate` and `test`: where a run goes, what it writes, how it is continued."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ def test_fit_ends_with_the_frontier_its_area_and_its_plot(command: Command) -> N
     answer = command(*QUICK)
     folder = Path("runs/digits-lora-seed0")
     assert answer.status == 0, answer.err
+    assert "ROBUST_TUNING_RUN_FOLDER" not in os.environ, "what is begun from here has its own"
     assert [point.step for point in read_points(folder)] == [0, 2, 3]
     lines = [line for line in answer.out.splitlines() if "(validation)" in line]
     assert len(lines) == 3
