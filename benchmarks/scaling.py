@@ -68,7 +68,7 @@ def main() -> None:
         bench = Evaluations(COURSES[chosen.model](), device, chosen)
         for part in chosen.parts:
             if hasattr(bench, part):
-                growth(part, getattr(bench, part)(), chosen.rounds)
+                growth(part, getattr(bench, part)(), chosen.rounds, device)
     if "ranks" in chosen.parts:
         speed_up("ranks: seconds of one evaluation", _ranks, chosen.rounds)
     if "workers" in chosen.parts:
@@ -118,12 +118,11 @@ class Evaluations:
         return model.passes
 
 
-def growth(title: str, sizes: Iterator[Job], rounds: int) -> None:
+def growth(title: str, sizes: Iterator[Job], rounds: int, device: torch.device) -> None:
     """A table of cost against size."""
     jobs = list(sizes)
     seconds: dict[int, list[float]] = {size: [] for size, _ in jobs}
     passes: dict[int, int] = {}
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for round_ in range(rounds + 1):  # the first one warms up
         for size, job in jobs:
             began = clock(device)
