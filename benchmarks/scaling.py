@@ -170,7 +170,7 @@ def _workers(many: int) -> float:
         file = Path(folder) / "scaling.yaml"
         file.write_text(SWEEP)
         began = time.perf_counter()
-        _robust_tuning("sweep", str(file), "--workers", str(many))
+        _robust_tuning("sweep", str(file), "--workers", str(many), "--folder", f"{folder}/runs")
         return 8 * 3600 / (time.perf_counter() - began)
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from robust_tuning.cli.shipped import find_sweep
 from robust_tuning.errors import RunError
 from robust_tuning.sweeps.crew import Crew
-from robust_tuning.sweeps.devices import visible_gpus
+from robust_tuning.sweeps.devices import sets_of_gpus, visible_gpus
 from robust_tuning.sweeps.file import Sweep, read_sweep
 from robust_tuning.sweeps.ledger import Ledger, begin_ledger, find_ledger
 from robust_tuning.sweeps.storage import open_storage
@@ -44,6 +44,7 @@ def main(argv: list[str]) -> int:
     folder = arguments.folder or Path("runs/sweeps") / sweep.name
     if arguments.dry_run:
         return _list(sweep, folder)
+    sets = sets_of_gpus(visible_gpus(), arguments.gpus_per_run)
     place = arguments.storage or str(folder / "sweep.journal")
     storage = open_storage(place)
     ledger = find_ledger(storage, sweep, arguments.retries)
@@ -66,14 +67,14 @@ def main(argv: list[str]) -> int:
         environment={},
         retries=arguments.retries,
     )
-    return _run(ledger, settings, arguments.workers or max(1, len(visible_gpus())))
+    crew = Crew(settings, arguments.workers or max(1, len(sets)), sets)
+    return _run(ledger, crew, settings.folder)
 
 
-def _run(ledger: Ledger, settings: WorkerSettings, workers: int) -> int:
+def _run(ledger: Ledger, crew: Crew, folder: str) -> int:
     console = Console()
     with ProgressTable(ledger.sweep, console) as table:
-        status = Crew(settings, workers).watch(ledger, table.show)
-    folder = settings.folder
+        status = crew.watch(ledger, table.show)
     for record in ledger.records():
         if record.state == "failed":
             print(f"\nrun {record.index:03d} failed:\n{record.log}", file=sys.stderr)
@@ -122,13 +123,20 @@ def _parser() -> argparse.ArgumentParser:
         "--workers",
         type=_positive,
         metavar="N",
-        help="runs at a time on this machine (default: one per GPU, or one)",
+        help="runs at a time on this machine (default: as many as its GPUs suffice for, or one)",
+    )
+    parser.add_argument(
+        "--gpus_per_run",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="that each run has, for files with trainer.devices (default: 1)",
     )
     parser.add_argument(
         "--storage",
         metavar="URL",
-        help="where the state lies, for several machines: postgresql://..., or the path of a "
-        "journal file; joins the sweep if it has begun (default: sweep.journal in its folder)",
+        help="where the state lies, for several machines: postgresql+psycopg://..., or the path of "
+        "a journal file; joins the sweep if it has begun (default: sweep.journal in its folder)",
     )
     parser.add_argument(
         "--resume", action="store_true", help="continue or join a sweep; begins where there is none"

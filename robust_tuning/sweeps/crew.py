@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import FrameType
 
 from robust_tuning.errors import RunError
-from robust_tuning.sweeps.devices import share, visible_gpus
+from robust_tuning.sweeps.devices import share
 from robust_tuning.sweeps.ledger import Ledger
 from robust_tuning.sweeps.records import Record
 from robust_tuning.sweeps.worker import WorkerSettings
@@ -21,12 +21,12 @@ class Crew:
     Args:
         settings: What all of them are told.
         workers: How many.
+        sets: Of GPUs, for one run each, from `sets_of_gpus`.
     """
 
-    def __init__(self, settings: WorkerSettings, workers: int) -> None:
-        gpus = visible_gpus()
+    def __init__(self, settings: WorkerSettings, workers: int, sets: Sequence[str] = ()) -> None:
         self._settings = [
-            replace(settings, environment={**settings.environment, **share(i, workers, gpus)})
+            replace(settings, environment={**settings.environment, **share(i, workers, sets)})
             for i in range(workers)
         ]
         self._processes = [self._start(i) for i in range(workers)]
@@ -37,8 +37,8 @@ class Crew:
     ) -> int:
         """Wait until all runs are over.
 
-        The first Ctrl-C (SIGINT, or SIGTERM) lets every run save and stop, a second one stops at
-        once.
+        The first Ctrl-C (SIGINT, or SIGTERM) lets every run save and stop, a second Ctrl-C stops
+        at once.
 
         Args:
             ledger: The sweep's.
@@ -51,16 +51,24 @@ class Crew:
         Raises:
             RunError: If the workers cannot work.
         """
-        before = {n: signal.signal(n, self._interrupt) for n in (signal.SIGINT, signal.SIGTERM)}
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            del frame
+            self._send(signal.SIGINT if self._asked and number == signal.SIGINT else signal.SIGTERM)
+            self._asked += 1
+            ledger.hurry()
+
+        before = {n: signal.signal(n, interrupt) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
             while any(process.poll() is None for process in self._processes):
                 show(ledger.records())
                 time.sleep(every)
                 self._replace_killed()
         finally:
+            if not self._asked:
+                self._send(signal.SIGTERM)
             for process in self._processes:
-                if process.poll() is None:
-                    process.terminate()
+                process.wait()
             for number, handler in before.items():
                 signal.signal(number, handler)
         records = ledger.records()
@@ -84,9 +92,6 @@ class Crew:
             if status is not None and status < 0 and not self._asked:
                 self._processes[number] = self._start(number)
 
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self._asked += 1
+    def _send(self, number: int) -> None:
         for process in self._processes:
-            if process.poll() is None:
-                process.terminate()
+            process.send_signal(number)  # none where it has ended

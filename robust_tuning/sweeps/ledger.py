@@ -17,8 +17,9 @@ from robust_tuning.sweeps.sampling import fixed_params, make_sampler, suggest
 from robust_tuning.sweeps.storage import import_optuna
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
     from optuna.study import Study
+
+    from robust_tuning.sweeps.patience import PatientStorage
 
 Failure = Literal["failed", "lost", "interrupted"]
 
@@ -34,7 +35,7 @@ class Ledger:
     """
 
     def __init__(
-        self, study: "Study", storage: "BaseStorage", sweep: Sweep, retries: int = 5
+        self, study: "Study", storage: "PatientStorage", sweep: Sweep, retries: int = 5
     ) -> None:
         self.sweep = sweep
         self._study = study
@@ -42,6 +43,10 @@ class Ledger:
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self._retries = retries
         self._seen: dict[int, tuple[object, float]] = {}
+
+    def hurry(self) -> None:
+        """Do not wait for a storage that is out of reach; it is an error at once."""
+        self._storage.patience = 0.0
 
     def records(self) -> list[Record]:
         """Every run, by its number; of one that nobody has attempted, that it is due."""
@@ -152,7 +157,7 @@ class Ledger:
         return True
 
 
-def find_ledger(storage: "BaseStorage", sweep: Sweep, retries: int = 5) -> Ledger | None:
+def find_ledger(storage: "PatientStorage", sweep: Sweep, retries: int = 5) -> Ledger | None:
     """The ledger of a sweep that has begun; None where none has.
 
     Raises:
@@ -175,7 +180,7 @@ def find_ledger(storage: "BaseStorage", sweep: Sweep, retries: int = 5) -> Ledge
     return Ledger(study, storage, sweep, retries)
 
 
-def begin_ledger(storage: "BaseStorage", sweep: Sweep, retries: int = 5) -> Ledger:
+def begin_ledger(storage: "PatientStorage", sweep: Sweep, retries: int = 5) -> Ledger:
     """The ledger of a sweep that begins; two processes that do so at once share it.
 
     Raises:

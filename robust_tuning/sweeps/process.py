@@ -34,7 +34,12 @@ class Training:
         self, words: Sequence[str], folder: Path, lock: RunLock, environment: Mapping[str, str]
     ) -> None:
         self._log = folder / LOG_NAME
+        self._told = False
         worker = os.getpid()
+
+        # A job of SLURM's is the sweep, whose tasks are no ranks of this training: under this name
+        # Lightning leaves SLURM alone and starts the processes of several devices itself.
+        slurm = {"SLURM_JOB_NAME": "interactive"} if "SLURM_JOB_ID" in os.environ else {}
 
         def follow_worker() -> None:
             if _LIBC is not None:
@@ -48,7 +53,7 @@ class Training:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **slurm, **environment},
                 pass_fds=(lock.descriptor,),
                 start_new_session=True,
                 preexec_fn=follow_worker,  # a worker has one thread
@@ -61,7 +66,12 @@ class Training:
 
     def stop(self) -> None:
         """Ask it to save and stop; asked twice, it stops at once."""
-        self._process.terminate()
+        self._process.send_signal(signal.SIGINT if self._told else signal.SIGTERM)
+        self._told = True
+
+    def wait(self) -> None:
+        """Until it has ended."""
+        self._process.wait()
 
     def kill(self) -> None:
         """End it, and all that it has started."""

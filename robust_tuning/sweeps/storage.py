@@ -2,40 +2,48 @@
 
 import fcntl
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robust_tuning.errors import ConfigurationError, RunError
+from robust_tuning.sweeps.patience import PatientStorage
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 
-def open_storage(place: str) -> "BaseStorage":
+def open_storage(place: str, patience: float = 600.0) -> PatientStorage:
     """Open a storage; a file that does not exist is made.
 
     Args:
-        place: URL of a database such as `postgresql://USER@HOST/NAME`, or path of a journal.
+        place: URL of a database such as `postgresql+psycopg://USER@HOST/NAME`, or path of a
+            journal.
+        patience: Seconds for which it may be out of reach later on.
 
     Raises:
         ConfigurationError: If Optuna, or the driver of the database, is not installed.
         RunError: If the storage cannot be reached.
     """
     optuna = import_optuna()
+    shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", place)  # without a password
     try:
         if "://" in place:
-            return _database(place)
+            return PatientStorage(_database(place), shown, patience)
         path = Path(place).expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)
         backend = optuna.storages.journal.JournalFileBackend(str(path), lock_obj=_TailLock(path))
-        return optuna.storages.JournalStorage(backend)  # type: ignore[no-any-return]
+        return PatientStorage(optuna.storages.JournalStorage(backend), shown, patience)
     except ImportError as error:
-        message = f"--storage {place}: {error}; install the driver, such as psycopg2-binary"
+        message = (
+            f"--storage {shown}: the driver is not installed ({error.__cause__ or error}); for "
+            "postgresql+psycopg://... pip install 'psycopg[binary]'"
+        )
         raise ConfigurationError(message) from error
     except Exception as error:  # of whichever driver, or a folder that cannot be written
         message = (
-            f"--storage {place} cannot be opened ({' '.join(str(error).split())[:300]}); expected "
+            f"--storage {shown} cannot be opened ({' '.join(str(error).split())[:300]}); expected "
             "the path of a journal file or the URL of a database that is up"
         )
         raise RunError(message) from error

@@ -38,6 +38,7 @@ class WorkerSettings:
         beat: Seconds between signs of life.
         grace: Seconds of silence after which another machine's worker is taken for dead.
         poll: Seconds between two looks at a run in progress.
+        patience: Seconds for which the storage may be out of reach.
     """
 
     content: dict[str, Any]
@@ -51,6 +52,7 @@ class WorkerSettings:
     beat: float = 10.0
     grace: float = 90.0
     poll: float = 0.2
+    patience: float = 600.0
 
     @property
     def sweep(self) -> Sweep:
@@ -80,13 +82,19 @@ class Worker:
         self._settings = settings
         self._ledger = ledger
         self._sweep = ledger.sweep
+        self._training: Training | None = None
         self._asked = 0
         self._parent = os.getppid()
 
     def ask_to_stop(self, number: int = 0, frame: FrameType | None = None) -> None:
-        """Stop after saving; asked twice, at once. A signal handler."""
-        del number, frame
+        """Stop after saving; asked again by SIGINT, at once. A signal handler."""
+        del frame
+        if self._asked and number != signal.SIGINT:
+            return  # schedulers repeat themselves
         self._asked += 1
+        self._ledger.hurry()
+        if self._training is not None:
+            self._training.stop()
 
     def work(self) -> int:
         """Run until every run is over.
@@ -108,7 +116,7 @@ class Worker:
 
     def _must_stop(self) -> bool:
         if os.getppid() != self._parent and not self._asked:
-            self._asked = 1  # whoever would have asked is gone
+            self.ask_to_stop()  # whoever would have asked is gone
         return self._asked > 0
 
     def _bury_dead(self, records: Sequence[Record]) -> None:
@@ -136,33 +144,38 @@ class Worker:
             lock.sign(_signature(record))  # at once: who dies unsigned is mourned until the grace
             values = self._ledger.choose(record)
             words = [*self._settings.program, *self._sweep.words(values)]
-            training = Training(words, folder, lock, self._settings.environment)
+            self._training = Training(words, folder, lock, self._settings.environment)
             try:
-                self._attend(record, training, folder)
+                self._attend(record, self._training, folder)
+            except RunError:  # the storage is lost; who finds it again goes on from what is saved
+                self._training.stop()
+                self._training.wait()
+                raise
             finally:
-                training.kill()
+                self._training.kill()
+                self._training = None
         finally:
             lock.release()
         return True
 
     def _attend(self, record: Record, training: Training, folder: Path) -> None:
         """Stay with a run until it ends, and enter what has become of it."""
-        stopped, told, beaten, size = False, 0, 0.0, -1
+        stopped, beaten, size = False, 0.0, -1
+        if self._asked:  # while it was started
+            training.stop()
         while (status := training.status) is None:
-            if self._must_stop() and told < self._asked:
-                told = self._asked
-                training.stop()
+            self._must_stop()
             if time.monotonic() - beaten > self._settings.beat:
                 beaten = time.monotonic()
                 if not self._ledger.beat(record):
                     return  # given up by others, who run it now
             if (now := _size(folder)) != size:
                 size = now
-                if self._lags_behind(record, folder) and not (stopped or told):
+                if self._lags_behind(record, folder) and not (stopped or self._asked):
                     stopped = True
                     training.stop()
             time.sleep(self._settings.poll)
-        if told and status != 0:
+        if self._asked and status != 0:
             self._ledger.fail(record, "interrupted")
         elif status == 0 or stopped:
             self._conclude(record, folder, early=stopped)
@@ -222,7 +235,8 @@ def main(argv: list[str]) -> int:
     """
     settings = WorkerSettings.from_json(argv[0])
     try:
-        ledger = find_ledger(open_storage(settings.storage), settings.sweep, settings.retries)
+        storage = open_storage(settings.storage, settings.patience)
+        ledger = find_ledger(storage, settings.sweep, settings.retries)
         if ledger is None:
             message = f"{settings.storage} holds no sweep {settings.name!r}"
             raise RunError(message)

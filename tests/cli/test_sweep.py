@@ -107,3 +107,19 @@ def test_what_cannot_be_done_is_said(
     write([0, 1])
     answer = command("sweep", *words)
     assert (answer.status, said in answer.err) == (status, True), answer.err
+
+
+def test_each_worker_has_the_gpus_that_its_run_needs(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four that are there for two workers: the runs say which they see."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,4,5")
+    write([0])
+    answer = command("sweep", "mine.yaml", "--gpus_per_run", "2")
+    assert answer.status == 0, answer.err
+    logs = sorted(Path("runs/sweeps/mine").glob("*/log.txt"))
+    seen = {line.split()[2] for log in logs for line in log.read_text().split("\n") if line}
+    assert seen == {"0,1", "4,5"}
+    answer = command("sweep", "mine.yaml", "--gpus_per_run", "5", "--resume")
+    assert answer.status == 2
+    assert "--gpus_per_run 5: this machine has 4 (0, 1, 4, 5)" in answer.err

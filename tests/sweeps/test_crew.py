@@ -15,14 +15,13 @@ from tests.sweeps.test_worker import BOTH, LORA, make_settings
 
 
 @pytest.fixture(autouse=True)
-def _gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+def _path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
 
 
 def test_workers_share_the_runs_and_the_gpus(tmp_path: Path) -> None:
     settings, ledger = make_settings(tmp_path, [0, 1], BOTH, run_cap=6)
-    assert Crew(settings, 2).watch(ledger, lambda _: None, every=0.1) == 1
+    assert Crew(settings, 2, ["4", "6"]).watch(ledger, lambda _: None, every=0.1) == 1
     assert [r.state for r in ledger.records()] == [
         "done",
         "done",

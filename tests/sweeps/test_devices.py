@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from robust_tuning.sweeps.devices import share, visible_gpus
+from robust_tuning.errors import ConfigurationError
+from robust_tuning.sweeps.devices import sets_of_gpus, share, visible_gpus
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,17 @@ def test_every_worker_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [s["CUDA_VISIBLE_DEVICES"] for s in shares] == ["5", "7", "5", "7"]
     assert "OMP_NUM_THREADS" not in shares[0]
     assert share(0, 1, []) == {}
+
+
+def test_a_run_of_several_gpus_has_them_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert sets_of_gpus(["0", "1", "GPU-abc", "7", "8"], 2) == ["0,1", "GPU-abc,7"]
+    assert sets_of_gpus(["0", "1"], 1) == ["0", "1"]
+    assert sets_of_gpus([], 4) == []
+    shares = [share(i, 2, ["0,1", "2,3"]) for i in range(2)]
+    assert [s["CUDA_VISIBLE_DEVICES"] for s in shares] == ["0,1", "2,3"]
+    with pytest.raises(ConfigurationError, match=r"--gpus_per_run 3: this machine has 2 \(0, 5\)"):
+        sets_of_gpus(["0", "5"], 3)
 
 
 def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

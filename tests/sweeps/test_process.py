@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from lightning.fabric.plugins.environments import SLURMEnvironment
 
 from robust_tuning.sweeps.process import Training, log_tail, was_killed
 from robust_tuning.sweeps.run_lock import RunLock
@@ -50,6 +51,24 @@ def test_words_environment_and_log(tmp_path: Path) -> None:
     assert printed(tmp_path) == 2 * expected
 
 
+def test_a_job_of_slurm_is_the_sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tasks that sweep are not two ranks of a training."""
+    for name, value in {"NTASKS": "2", "JOB_ID": "7", "JOB_NAME": "mine", "PROCID": "1"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    assert SLURMEnvironment.detect()
+    lock = RunLock.acquire(tmp_path)
+    assert lock is not None
+    words = [
+        "from lightning.fabric.plugins.environments import SLURMEnvironment as S",
+        "from robust_tuning.callbacks.slurm import job_id, was_requeued",
+        "print(S.detect(), job_id(), was_requeued())",
+    ]
+    training = Training([sys.executable, "-c", ";".join(words)], tmp_path, lock, {})
+    lock.release()
+    training.wait()
+    assert printed(tmp_path).split("\n")[-2] == "False None False"
+
+
 def test_it_holds_the_lock_and_is_stopped(tmp_path: Path) -> None:
     training = begin(tmp_path, 60)
     printed(tmp_path)
@@ -59,6 +78,22 @@ def test_it_holds_the_lock_and_is_stopped(tmp_path: Path) -> None:
     lock = RunLock.acquire(tmp_path)
     assert lock is not None
     lock.release()
+
+
+def test_asked_twice_it_stops_at_once(tmp_path: Path) -> None:
+    """SIGTERM says it once, and may be repeated by schedulers; Ctrl-C is what a person repeats."""
+    lock = RunLock.acquire(tmp_path)
+    assert lock is not None
+    program = PROGRAM.replace("sys.exit(130)", "print('saving', flush=True)")
+    training = Training([sys.executable, "-S", "-c", program, "60"], tmp_path, lock, {"WHAT": "it"})
+    lock.release()
+    printed(tmp_path)
+    training.stop()
+    while "saving" not in printed(tmp_path):
+        time.sleep(0.01)
+    assert training.status is None
+    training.stop()
+    assert end_of(training) == -signal.SIGINT
 
 
 def test_it_is_killed(tmp_path: Path) -> None:

@@ -21,9 +21,8 @@ for trial in storage.get_all_trials(1 if "://" in sys.argv[1] else 0):
 """
 
 
-@pytest.mark.parametrize("place", ["{}/sweep.journal", "sqlite:///{}/sweep.db"])
-def test_a_trial_is_claimed_by_one_process(place: str, tmp_path: Path) -> None:
-    where = place.format(tmp_path)
+def claim_by_three(where: str) -> list[int]:
+    """The numbers of forty trials that three processes have claimed, all at once."""
     study = optuna.create_study(study_name="x", storage=open_storage(where))
     for _ in range(40):
         study.enqueue_trial({})
@@ -46,8 +45,12 @@ def test_a_trial_is_claimed_by_one_process(place: str, tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    claimed = [int(number) for answer in answers for number in answer.split()]
-    assert sorted(claimed) == list(range(40))
+    return [int(number) for answer in answers for number in answer.split()]
+
+
+@pytest.mark.parametrize("place", ["{}/sweep.journal", "sqlite:///{}/sweep.db"])
+def test_a_trial_is_claimed_by_one_process(place: str, tmp_path: Path) -> None:
+    assert sorted(claim_by_three(place.format(tmp_path))) == list(range(40))
 
 
 def test_a_line_that_a_kill_has_cut_off_harms_nobody(tmp_path: Path) -> None:
@@ -68,8 +71,10 @@ def test_what_cannot_be_opened_is_said(tmp_path: Path, monkeypatch: pytest.Monke
         open_storage("nonsense://x")
     for driver in ("psycopg", "psycopg2"):
         monkeypatch.setitem(sys.modules, driver, None)
-    with pytest.raises(ConfigurationError, match=r"--storage postgresql://.*psycopg2"):
-        open_storage("postgresql://nobody@localhost:1/x")
+    with pytest.raises(
+        ConfigurationError, match=r"--storage postgresql\+psycopg://.*psycopg\[binary\]"
+    ):
+        open_storage("postgresql+psycopg://nobody@localhost:1/x")
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="cannot be opened"):
         open_storage(str(tmp_path / "file" / "below"))

@@ -114,6 +114,23 @@ def test_asked_to_stop_it_has_its_run_stop_and_others_go_on(tmp_path: Path) -> N
     free.release()
 
 
+def test_asked_again_by_a_person_it_does_not_wait_for_its_run(tmp_path: Path) -> None:
+    settings, ledger = make_settings(tmp_path, [6], LORA, run_cap=1)
+    worker, answers = Worker(settings, ledger), []
+    thread = threading.Thread(target=lambda: answers.append(worker.work()))
+    thread.start()
+    until((tmp_path / "000-x0" / "frontier.jsonl").exists)
+    for _ in range(3):  # as a scheduler does
+        worker.ask_to_stop(signal.SIGTERM)
+    until(lambda: "saving" in (tmp_path / "000-x0" / "log.txt").read_text())
+    thread.join(0.5)
+    assert thread.is_alive()
+    worker.ask_to_stop(signal.SIGINT)
+    thread.join(60)
+    assert answers == [130]
+    assert ledger.records()[0].marks["outcome"] == "interrupted"
+
+
 def test_the_dead_are_buried_and_the_living_are_not(tmp_path: Path) -> None:
     settings, ledger = make_settings(tmp_path, [0], LORA, run_cap=2)
     ledger.add_due(ledger.records())
