@@ -20,11 +20,21 @@ class PatientStorage:
         storage: One of Optuna's.
         place: What the user calls it.
         patience: Seconds after which an outage is an error. May be set to 0 during one.
+        tells: Whether outages are printed.
         pause: Seconds between two tries.
     """
 
-    def __init__(self, storage: Any, place: str, patience: float, pause: float = 2.0) -> None:  # noqa: ANN401  any of Optuna's
+    def __init__(
+        self,
+        storage: Any,  # noqa: ANN401  any of Optuna's
+        place: str,
+        patience: float,
+        *,
+        tells: bool = True,
+        pause: float = 2.0,
+    ) -> None:
         self.patience = patience
+        self._tells = tells
         self._storage = storage
         self._place = place
         self._pause = pause
@@ -54,7 +64,8 @@ class PatientStorage:
                 return answer
 
     def _say(self, text: str) -> None:
-        print(f"robust-tuning sweep: --storage {self._place} {text}", file=sys.stderr, flush=True)
+        if self._tells:
+            print(f"robust-tuning sweep: --storage {self._place} {text}", file=sys.stderr)
 
 
 def outage(error: BaseException) -> str | None:

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 
-def open_storage(place: str, patience: float = 600.0) -> PatientStorage:
+def open_storage(place: str, patience: float = 600.0, *, tells: bool = True) -> PatientStorage:
     """Open a storage; a file that does not exist is made.
 
     Args:
         place: URL of a database such as `postgresql+psycopg://USER@HOST/NAME`, or path of a
             journal.
         patience: Seconds for which it may be out of reach later on.
+        tells: Whether it is printed when it is.
 
     Raises:
         ConfigurationError: If Optuna, or the driver of the database, is not installed.
@@ -30,11 +31,12 @@ def open_storage(place: str, patience: float = 600.0) -> PatientStorage:
     shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", place)  # without a password
     try:
         if "://" in place:
-            return PatientStorage(_database(place), shown, patience)
+            return PatientStorage(_database(place), shown, patience, tells=tells)
         path = Path(place).expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)
         backend = optuna.storages.journal.JournalFileBackend(str(path), lock_obj=_TailLock(path))
-        return PatientStorage(optuna.storages.JournalStorage(backend), shown, patience)
+        journal = optuna.storages.JournalStorage(backend)
+        return PatientStorage(journal, shown, patience, tells=tells)
     except ImportError as error:
         message = (
             f"--storage {shown}: the driver is not installed ({error.__cause__ or error}); for "
@@ -67,11 +69,12 @@ def import_optuna() -> Any:  # noqa: ANN401  a module
 
 def _database(url: str) -> "BaseStorage":
     from optuna.storages import RDBStorage, get_storage
+    from sqlalchemy import NullPool, event
 
     if not url.startswith("sqlite"):
-        return get_storage(RDBStorage(url, engine_kwargs={"pool_pre_ping": True}))
-    from sqlalchemy import event
-
+        # A connection for each change alone: many workers need few at a time, and none is left
+        # over from before a restart of the server.
+        return get_storage(RDBStorage(url, engine_kwargs={"poolclass": NullPool}))
     storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
 
     # SQLite has no SELECT ... FOR UPDATE: two processes would claim the same run. So whoever reads

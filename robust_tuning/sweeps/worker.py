@@ -235,7 +235,8 @@ def main(argv: list[str]) -> int:
     """
     settings = WorkerSettings.from_json(argv[0])
     try:
-        storage = open_storage(settings.storage, settings.patience)
+        # Whoever watches over the workers says once for all of them what is out of reach.
+        storage = open_storage(settings.storage, settings.patience, tells=False)
         ledger = find_ledger(storage, settings.sweep, settings.retries)
         if ledger is None:
             message = f"{settings.storage} holds no sweep {settings.name!r}"
