@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import Callback
 from numpy.typing import NDArray
 
+from robust_tuning.attacks import PGD
 from robust_tuning.backbones import BackboneConfig
 from robust_tuning.callbacks import AdversarialEvaluation, Schedule
 from robust_tuning.callbacks.checkpoint import LastCheckpoint
@@ -87,8 +88,10 @@ def run(
 ) -> RobustTuner:
     """Two epochs of three batches, evaluated at 0, 2, 3, 5 and 6, saved at every step."""
     evaluation = CutEvaluation(
+        attack=PGD(steps=5),
         eps=["2/255", "8/255"],
         n=20,
+        examples=0,
         schedule=Schedule("epoch", steps=(2, 5)),
         warm_start=warm_start,
     )

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Below this share of the examples, signs that a sound evaluation also shows are not mentioned.
 _NOTABLE = 0.05
+# Of a lead, what another batch may round differently, and no attack that works leaves it at.
+_ROUNDING = 1e-4
 _UNTRUSTED = "this robust accuracy is not to be trusted"
 
 
@@ -26,7 +28,8 @@ class Diagnostics:
         attacked: Those that the attack worked on.
         zero_gradients: Survivors that only ever had gradients of exactly zero.
         bad_gradients: Examples that had a gradient which is not finite.
-        not_rising: Survivors on which no step ever lowered the lead of the label.
+        not_rising: Survivors on which no step ever lowered the lead of the label, by more than
+            rounding might.
         black_box_only: Examples that attacks by gradients missed, and one without gradients broke.
         late_restarts: Examples that the first run of an attack missed, and a later one broke.
         saturated: Examples whose label has a probability of exactly one in float32.
@@ -148,12 +151,15 @@ def diagnose(campaign: "Campaign", leads: "Leads", opinion: "SecondOpinion") -> 
     specs = [spec_of(attack) for attack in stages]
     again = [n for n, spec in enumerate(specs) if spec in specs[:n]]
     survived = ledger.robust & ledger.attacked
+    clean = campaign.clean_margin
+    # Attacks that begin at the image itself see its lead again, rounded as another batch has it.
+    least = clean - _ROUNDING * np.abs(clean)
     return Diagnostics(
         examples=len(ledger.robust),
         attacked=int(ledger.attacked.sum()),
         zero_gradients=int((ledger.zero_gradient & survived).sum()),
         bad_gradients=int(ledger.bad_gradient.sum()),
-        not_rising=int((survived & (ledger.margin >= campaign.clean_margin)).sum()),
+        not_rising=int((survived & (ledger.margin >= least)).sum()),
         black_box_only=int(np.isin(ledger.broken_in, blind).sum()) if seeing else 0,
         late_restarts=int(np.isin(ledger.broken_in, again).sum()),
         saturated=leads.saturated,
