@@ -5,6 +5,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer, seed_everything
 
+from robust_tuning.attacks import PGD
 from robust_tuning.backbones import BackboneConfig
 from robust_tuning.callbacks import AdversarialEvaluation, FrontierRecorder, Schedule
 from robust_tuning.data import Digits
@@ -22,7 +23,14 @@ def make_tuner(strategy: Strategy | None = None, **settings: Any) -> RobustTuner
 
 def make_evaluation(**settings: Any) -> AdversarialEvaluation:
     """Two radii on 20 examples, before the first step and at the end of every epoch."""
-    settings = {"eps": ["2/255", "8/255"], "n": 20, "schedule": Schedule("epoch"), **settings}
+    settings = {
+        "attack": PGD(steps=5),
+        "eps": ["2/255", "8/255"],
+        "n": 20,
+        "examples": 0,
+        "schedule": Schedule("epoch"),
+        **settings,
+    }
     return AdversarialEvaluation(**settings)
 
 

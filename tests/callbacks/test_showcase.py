@@ -41,7 +41,7 @@ def test_broken_ones_with_the_lowest_indices_come_first() -> None:
 def run(folder: Path, **settings: Any) -> tuple[Any, Any]:
     """A short training with an evaluation before every epoch; the trainer and its model."""
     settings = {"schedule": Schedule("epoch"), "n": 60, **settings}
-    trainer = make_trainer(folder, make_evaluation(**settings), max_epochs=2)
+    trainer = make_trainer(folder, make_evaluation(**{"examples": 4, **settings}), max_epochs=2)
     tuner = make_tuner()
     trainer.fit(tuner, datamodule=make_data())
     return trainer, tuner

@@ -15,6 +15,7 @@ QUICK = (
     *("--trainer.max_epochs", "1", "--data.train_limit", "96", "--data.batch_size", "32"),
     *("--adversarial.n", "20", "--adversarial.eps", "[2/255, 8/255]"),
     *("--adversarial.schedule.steps", "[2]", "--trainer.enable_progress_bar", "false"),
+    *("--adversarial.attack.steps", "5", "--adversarial.examples", "0"),
 )
 
 

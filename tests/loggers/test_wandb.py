@@ -86,6 +86,7 @@ def test_offline_runs_hold_the_frontier_on_its_own_axis(
     monkeypatch.delenv("WANDB_MODE")
     folder = Path("mine")
     words = (*QUICK, "--run", "mine", "--trainer.log_every_n_steps", "1")
+    words += ("--adversarial.examples", "4")
     try:
         assert command(*words).status == 0
         longer = (*words, "--trainer.max_epochs", "2", "--ckpt_path", "last")
