@@ -2,9 +2,6 @@
 
 import errno
 import os
-import shutil
-import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -107,21 +104,6 @@ def test_a_way_of_ones_own_is_kept() -> None:
     assert isinstance(
         Trainer(logger=False, plugins=[files]).strategy.checkpoint_io, CheckpointFiles
     )
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with room for a short run."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
-    if shutil.which("mount") is None:
-        pytest.skip("there is no `mount` to make a small disk with")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_ends_the_run_and_spares_what_is_on_it(

@@ -4,6 +4,7 @@ import errno
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
@@ -11,7 +12,7 @@ import pytest
 import sqlalchemy
 
 from robust_tuning.errors import RunError
-from robust_tuning.sweeps.ledger import begin_ledger
+from robust_tuning.sweeps.ledger import begin_ledger, find_ledger
 from robust_tuning.sweeps.patience import PatientStorage, outage
 from robust_tuning.sweeps.storage import open_storage
 from tests.sweeps.material import make_sweep
@@ -84,6 +85,26 @@ def test_a_database_that_somebody_holds(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"is out of reach \(.*locked"):
         ledger.records()
     holder.close()
+
+
+def test_a_journal_on_a_full_disk(small_disk: Path) -> None:
+    """Half a line may be all that had room: it is cut off, and the change made again."""
+    place, filler = small_disk / "sweep.journal", small_disk / "filler"
+    ledger = begin_ledger(open_storage(str(place)), make_sweep())
+    ledger.add_due(ledger.records())
+    with suppress(OSError), filler.open("wb", 0) as file:
+        while file.write(bytes(4096)):
+            pass
+    timer = threading.Timer(0.5, filler.unlink)
+    timer.start()
+    record = ledger.records()[0]
+    ledger.claim(record)
+    ledger.fail(record, "failed", "x" * 20_000)
+    assert timer.finished.is_set(), "the disk was not full"
+    again = find_ledger(open_storage(str(place)), make_sweep())
+    assert again is not None
+    assert [one.state for one in again.records()] == ["failed", "waiting", "waiting", "waiting"]
+    assert again.records()[0].log == "x" * 20_000
 
 
 def test_a_password_is_not_printed() -> None:
