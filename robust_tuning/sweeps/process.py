@@ -34,7 +34,6 @@ class Training:
         self, words: Sequence[str], folder: Path, lock: RunLock, environment: Mapping[str, str]
     ) -> None:
         self._log = folder / LOG_NAME
-        self._told = False
         worker = os.getpid()
 
         # A job of SLURM's is the sweep, whose tasks are no ranks of this training: under this name
@@ -64,10 +63,9 @@ class Training:
         """As the process has ended; None while it runs."""
         return self._process.poll()
 
-    def stop(self) -> None:
-        """Ask it to save and stop; asked twice, it stops at once."""
-        self._process.send_signal(signal.SIGINT if self._told else signal.SIGTERM)
-        self._told = True
+    def stop(self, *, at_once: bool = False) -> None:
+        """Ask it to save and stop, any number of times; or to stop `at_once`, once asked."""
+        self._process.send_signal(signal.SIGINT if at_once else signal.SIGTERM)
 
     def wait(self) -> None:
         """Until it has ended."""

@@ -94,7 +94,7 @@ class Worker:
         self._asked += 1
         self._ledger.hurry()
         if self._training is not None:
-            self._training.stop()
+            self._training.stop(at_once=self._asked > 1)
 
     def work(self) -> int:
         """Run until every run is over.
